@@ -1,0 +1,6 @@
+//! Hornpipe.
+#![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod nn;
+pub mod random;

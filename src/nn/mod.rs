@@ -1,0 +1,3 @@
+//! The network.
+mod batch;
+pub use batch::Batch;
