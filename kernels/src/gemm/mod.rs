@@ -1,0 +1,188 @@
+//! Large matrix products: `C = A·B` or `C += A·B`, operands transposed at will.
+//!
+//! Two implementations stand behind [`Gemm`]: the crate `matrixmultiply`, which chooses its instruction set itself, and
+//! [`own`], which runs on the one it is told. A forced instruction set therefore means our own.
+
+mod own;
+
+pub use own::Scratch;
+
+use crate::{Isa, IsaError};
+
+/// A matrix to be read: a slice with strides.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// A row-major matrix `[rows, cols]`.
+    ///
+    /// # Panics
+    /// Where the slice has another length.
+    pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "a matrix [{rows}, {cols}]");
+        Matrix { data, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// The transposed matrix `[cols, rows]` over the same numbers.
+    pub fn t(self) -> Self {
+        Matrix {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// Whether a product replaces what stands in `C` or is added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Into {
+    /// `C = A·B`; what `C` held is never read.
+    Overwrite,
+    /// `C += A·B`
+    Accumulate,
+}
+
+/// An instruction set, and who does the large products on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gemm {
+    isa: Isa,
+    own: bool,
+}
+
+impl Gemm {
+    /// Our own products, on this instruction set.
+    pub fn own(isa: Isa) -> Self {
+        Gemm { isa, own: true }
+    }
+
+    /// Products by `matrixmultiply`; everything else on the fastest instruction set.
+    pub fn matrixmultiply() -> Self {
+        Gemm { isa: Isa::best(), own: false }
+    }
+
+    /// Our own on the instruction set that `HORNPIPE_ISA` forces, else by `matrixmultiply`.
+    ///
+    /// # Errors
+    /// Where the variable names an instruction set that is unknown or that this machine lacks.
+    pub fn detect() -> Result<Self, IsaError> {
+        let forced = std::env::var(crate::isa::ISA_VARIABLE).is_ok_and(|name| !name.is_empty());
+        Ok(if forced { Gemm::own(Isa::detect()?) } else { Gemm::matrixmultiply() })
+    }
+
+    /// The instruction set of all kernels other than `matrixmultiply`'s.
+    pub fn isa(self) -> Isa {
+        self.isa
+    }
+
+    /// `own` or `matrixmultiply`.
+    pub fn name(self) -> &'static str {
+        if self.own { "own" } else { "matrixmultiply" }
+    }
+
+    /// `C [M, N] = A [M, K] · B [K, N]`, or added to it. `c` is row-major.
+    ///
+    /// # Panics
+    /// Where the shapes do not fit.
+    pub fn multiply(self, a: Matrix, b: Matrix, into: Into, c: &mut [f32], scratch: &mut Scratch) {
+        assert_eq!(a.cols, b.rows, "A [M, K] · B [K, N]");
+        assert_eq!(c.len(), a.rows * b.cols, "C [M, N]");
+        if self.own {
+            own::multiply(self.isa, a, b, into, c, scratch);
+        } else {
+            let beta = if into == Into::Accumulate { 1.0 } else { 0.0 };
+            let stride = |s: usize| isize::try_from(s).expect("a slice is no longer than isize::MAX");
+            // SAFETY: each slice holds its matrix whole under its strides (`Matrix::new`, and the assertions
+            // above); `c` is borrowed mutably, so it overlaps neither `a` nor `b`; its elements are distinct.
+            unsafe {
+                matrixmultiply::sgemm(
+                    a.rows,
+                    a.cols,
+                    b.cols,
+                    1.0,
+                    a.data.as_ptr(),
+                    stride(a.row_stride),
+                    stride(a.col_stride),
+                    b.data.as_ptr(),
+                    stride(b.row_stride),
+                    stride(b.col_stride),
+                    beta,
+                    c.as_mut_ptr(),
+                    stride(b.cols),
+                    1,
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Noise, close};
+
+    #[test]
+    fn every_transposition_and_odd_shape_matches_f64() {
+        let mut noise = Noise::new(4);
+        let mut all: Vec<Gemm> = Isa::available().into_iter().map(Gemm::own).collect();
+        all.push(Gemm::matrixmultiply());
+        let mut scratch = Scratch::default();
+        for gemm in all {
+            for (m, k, n) in [
+                (1, 1, 1),
+                (5, 3, 7),
+                (6, 64, 64),
+                (7, 65, 63),
+                (17, 300, 129),
+                (100, 257, 31),
+                (97, 513, 5),
+                (13, 2, 600),
+            ] {
+                for case in 0..8 {
+                    let (transpose_a, transpose_b, accumulate) = (case & 1 > 0, case & 2 > 0, case & 4 > 0);
+                    let (a, b) = (noise.vec(m * k, 1.0), noise.vec(k * n, 1.0));
+                    let view = |data, rows, cols, transpose| {
+                        if transpose {
+                            Matrix::new(data, cols, rows).t()
+                        } else {
+                            Matrix::new(data, rows, cols)
+                        }
+                    };
+                    let (a, b) = (view(&a, m, k, transpose_a), view(&b, k, n, transpose_b));
+                    let at = |x: Matrix, r: usize, c: usize| {
+                        f64::from(x.data[r * x.row_stride + c * x.col_stride])
+                    };
+                    let before = noise.vec(m * n, 1.0);
+                    let want: Vec<f64> = (0..m * n)
+                        .map(|at_c| {
+                            let (r, c) = (at_c / n, at_c % n);
+                            let sum: f64 = (0..k).map(|i| at(a, r, i) * at(b, i, c)).sum();
+                            sum + if accumulate { f64::from(before[at_c]) } else { 0.0 }
+                        })
+                        .collect();
+                    let mut c = if accumulate { before } else { vec![f32::NAN; m * n] };
+                    let into = if accumulate { Into::Accumulate } else { Into::Overwrite };
+                    gemm.multiply(a, b, into, &mut c, &mut scratch);
+                    close(&c, &want, 1e-5, 2e-5, &format!("{gemm:?} {m}×{k}×{n} case {case}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_times_nothing_is_nothing() {
+        for gemm in [Gemm::own(Isa::best()), Gemm::matrixmultiply()] {
+            let mut c = [f32::NAN; 6];
+            let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
+            gemm.multiply(a, b, Into::Overwrite, &mut c, &mut Scratch::default());
+            assert_eq!(c, [0.0; 6], "{gemm:?}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Our own product, around the register tile that the LSTM steps use.
+//!
+//! ```text
+//! for columns of C, COLUMNS at a time:
+//!     for the summed index, DEPTH at a time:
+//!         pack B[depth, columns] into panels
+//!         for rows of C, ROWS at a time:
+//!             pack A[rows, depth] into groups, unless its rows are contiguous
+//!             for each panel:
+//!                 for each group of rows:
+//!                     tile (registers)
+//! ```
+
+use super::{Into, Matrix};
+use crate::simd::{Kernel, Simd};
+use crate::tile::{PANEL_VECTORS, Rows, for_each_group, multiply as tile, with_rows};
+use crate::{Buffer, Isa};
+
+/// A block of B, `DEPTH × COLUMNS`, takes 512 KiB: half of a second-level cache of today.
+const COLUMNS: usize = 512;
+const DEPTH: usize = 256;
+/// A block of A, `ROWS × DEPTH`, takes 96 KiB.
+const ROWS: usize = 96;
+
+/// Room for packed operands; grows to its final size at the first product.
+#[derive(Clone, Debug)]
+pub struct Scratch {
+    a: Buffer,
+    b: Buffer,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch { a: Buffer::zeros(0), b: Buffer::zeros(0) }
+    }
+}
+
+pub(super) fn multiply(isa: Isa, a: Matrix, b: Matrix, into: Into, c: &mut [f32], scratch: &mut Scratch) {
+    if a.cols == 0 {
+        if into == Into::Overwrite {
+            c.fill(0.0);
+        }
+        return;
+    }
+    if scratch.b.is_empty() {
+        *scratch = Scratch { a: Buffer::zeros(ROWS * DEPTH), b: Buffer::zeros(DEPTH * COLUMNS) };
+    }
+    isa.run(Multiply { a, b, into, c, scratch });
+}
+
+struct Multiply<'a> {
+    a: Matrix<'a>,
+    b: Matrix<'a>,
+    into: Into,
+    c: &'a mut [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Multiply { a, b, into, c, scratch } = self;
+        let width = PANEL_VECTORS * S::LANES;
+        for column in (0..b.cols).step_by(COLUMNS) {
+            let columns = COLUMNS.min(b.cols - column);
+            for k in (0..a.cols).step_by(DEPTH) {
+                let depth = DEPTH.min(a.cols - k);
+                pack_b(b, k, depth, column, columns, width, &mut scratch.b);
+                for row in (0..a.rows).step_by(ROWS) {
+                    let rows = ROWS.min(a.rows - row);
+                    let packed = a.col_stride != 1;
+                    if packed {
+                        pack_a(s, a, row, rows, k, depth, &mut scratch.a);
+                    }
+                    for (p, panel) in
+                        scratch.b.chunks_exact(depth * width).take(columns.div_ceil(width)).enumerate()
+                    {
+                        let first_column = column + p * width;
+                        for_each_group(s, rows, |first, n| {
+                            let at = (row + first) * a.row_stride + k;
+                            let job = Job {
+                                a: if packed {
+                                    Rows {
+                                        first: scratch.a[first * depth..].as_ptr(),
+                                        row_stride: 1,
+                                        col_stride: n,
+                                    }
+                                } else {
+                                    Rows {
+                                        first: a.data[at..].as_ptr(),
+                                        row_stride: a.row_stride,
+                                        col_stride: 1,
+                                    }
+                                },
+                                depth,
+                                panel: panel.as_ptr(),
+                                c: c[(row + first) * b.cols + first_column..].as_mut_ptr(),
+                                c_stride: b.cols,
+                                columns: width.min(b.cols - first_column),
+                                add: k > 0 || into == Into::Accumulate,
+                            };
+                            // SAFETY: rows `row + first..+ n` and `columns` columns lie within C, `depth` numbers
+                            // of those rows within A or its packed copy, and the panel is whole.
+                            unsafe { with_rows!(n, S, group(s, job)) }
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Panels `[depth, width]` of `b[k.., column..]`; columns beyond the block are left as they are and never stored.
+fn pack_b(b: Matrix, k: usize, depth: usize, column: usize, columns: usize, width: usize, to: &mut [f32]) {
+    for (p, panel) in to.chunks_exact_mut(depth * width).take(columns.div_ceil(width)).enumerate() {
+        let first = column + p * width;
+        let n = width.min(column + columns - first);
+        for (i, row) in panel.chunks_exact_mut(width).enumerate() {
+            let start = (k + i) * b.row_stride + first * b.col_stride;
+            if b.col_stride == 1 {
+                row[..n].copy_from_slice(&b.data[start..start + n]);
+            } else {
+                for (j, x) in row[..n].iter_mut().enumerate() {
+                    *x = b.data[start + j * b.col_stride];
+                }
+            }
+        }
+    }
+}
+
+/// Groups `[depth, rows of the group]` of `a[row.., k..]`, one after the other.
+#[inline(always)]
+fn pack_a<S: Simd>(s: S, a: Matrix, row: usize, rows: usize, k: usize, depth: usize, to: &mut [f32]) {
+    // The summed index outside: where A is transposed, a run of rows is contiguous in memory.
+    for i in 0..depth {
+        let start = row * a.row_stride + (k + i) * a.col_stride;
+        for_each_group(s, rows, |first, n| {
+            let group = &mut to[first * depth + i * n..][..n];
+            for (r, x) in group.iter_mut().enumerate() {
+                *x = a.data[start + (first + r) * a.row_stride];
+            }
+        });
+    }
+}
+
+/// One group of rows times one panel.
+struct Job {
+    a: Rows,
+    depth: usize,
+    panel: *const f32,
+    c: *mut f32,
+    c_stride: usize,
+    columns: usize,
+    add: bool,
+}
+
+/// # Safety
+/// The pointers of `job` must be good for `R` rows, `depth` and `columns`, which is at most a panel's width.
+#[inline(always)]
+unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
+    let lanes_of = |v: usize| job.columns.saturating_sub(v * S::LANES).min(S::LANES);
+    let mut acc = [[s.splat(0.0); PANEL_VECTORS]; R];
+    // SAFETY: the caller vouches for the rows of A and the panel.
+    unsafe { tile::<S, R>(s, job.a, job.depth, job.panel, &mut acc) };
+    for (r, sums) in acc.iter().enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
+            // SAFETY: `columns` numbers of row `r` of C are there; no lane beyond them is touched.
+            unsafe {
+                let p = job.c.wrapping_add(r * job.c_stride + v * S::LANES);
+                let sum = if job.add { s.add(sum, s.load_first(p, lanes_of(v))) } else { sum };
+                s.store_first(p, sum, lanes_of(v));
+            }
+        }
+    }
+}

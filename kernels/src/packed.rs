@@ -1,0 +1,207 @@
+//! Weights laid out once per optimiser step, so that the kernels read them front to back.
+
+use crate::simd::{Kernel, Simd};
+use crate::tile::{PANEL_VECTORS, Rows, for_each_group, multiply, with_rows};
+use crate::{Buffer, Isa};
+
+/// A matrix `[K, N]` cut into panels of `4·LANES` columns; each panel is `[K, 4·LANES]`, row after row.
+///
+/// Columns are either in their own order ([`Packed::new`]), or, for an LSTM, in the order
+/// *block of `LANES` units, gate, unit* ([`Packed::new_gates`]). Columns beyond `N` are zero.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    isa: Isa,
+    depth: usize,
+    outputs: usize,
+    gates: bool,
+    data: Buffer,
+}
+
+impl Packed {
+    /// Room for a matrix of `depth` × `outputs`, all zero, columns in their own order.
+    pub fn new(isa: Isa, depth: usize, outputs: usize) -> Self {
+        let panels = outputs.div_ceil(PANEL_VECTORS * isa.lanes());
+        let data = Buffer::zeros(panels * depth * PANEL_VECTORS * isa.lanes());
+        Packed { isa, depth, outputs, gates: false, data }
+    }
+
+    /// Room for the weights `[4H, depth]` of the four gates of `hidden` units, all zero.
+    pub fn new_gates(isa: Isa, depth: usize, hidden: usize) -> Self {
+        let blocks = hidden.div_ceil(isa.lanes());
+        let data = Buffer::zeros(blocks * depth * PANEL_VECTORS * isa.lanes());
+        Packed { isa, depth, outputs: PANEL_VECTORS * hidden, gates: true, data }
+    }
+
+    /// The instruction set that it is packed for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// `K`, the length of the summed index.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// `N`, the number of outputs (`4H` for gates).
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Whether the columns stand in gate order.
+    pub fn is_gates(&self) -> bool {
+        self.gates
+    }
+
+    /// Hidden units `H`, of gate weights.
+    pub(crate) fn hidden(&self) -> usize {
+        self.outputs / PANEL_VECTORS
+    }
+
+    /// f32 in one panel.
+    pub(crate) fn panel_len(&self) -> usize {
+        self.depth * PANEL_VECTORS * self.isa.lanes()
+    }
+
+    /// All panels, one after the other.
+    pub(crate) fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Packs `w [N, K]`: output `n` is row `n` of `w`, so a product computes `x · wᵀ`.
+    ///
+    /// # Panics
+    /// Where the length of `w` is not `N·K`.
+    pub fn pack_rows(&mut self, w: &[f32]) {
+        assert_eq!(w.len(), self.outputs * self.depth, "weights [N, K]");
+        let (depth, lanes, hidden) = (self.depth, self.isa.lanes(), self.hidden());
+        let width = PANEL_VECTORS * lanes;
+        for (p, panel) in self.data.chunks_exact_mut(depth * width).enumerate() {
+            for column in 0..width {
+                let source = if self.gates {
+                    let unit = p * lanes + column % lanes;
+                    (unit < hidden).then(|| column / lanes * hidden + unit)
+                } else {
+                    let output = p * width + column;
+                    (output < self.outputs).then_some(output)
+                };
+                let Some(row) = source else { continue };
+                for (k, &value) in w[row * depth..(row + 1) * depth].iter().enumerate() {
+                    panel[k * width + column] = value;
+                }
+            }
+        }
+    }
+
+    /// Packs `w [K, N]`, columns in their own order, so a product computes `x · w`.
+    ///
+    /// # Panics
+    /// Where the length of `w` is not `K·N`, or the room was made for gates.
+    pub fn pack_columns(&mut self, w: &[f32]) {
+        assert!(!self.gates, "gate weights are packed by rows");
+        assert_eq!(w.len(), self.outputs * self.depth, "weights [K, N]");
+        let (depth, width) = (self.depth, PANEL_VECTORS * self.isa.lanes());
+        for (p, panel) in self.data.chunks_exact_mut(depth * width).enumerate() {
+            let first = p * width;
+            let columns = width.min(self.outputs - first);
+            for (k, row) in panel.chunks_exact_mut(width).enumerate() {
+                row[..columns].copy_from_slice(&w[k * self.outputs + first..][..columns]);
+            }
+        }
+    }
+
+    /// `out [M, N] = x [M, K] · packed + bias`, or without `bias` just the product. Overwrites `out`, row-major.
+    ///
+    /// # Panics
+    /// Where a length does not fit, or the weights are packed in gate order.
+    pub fn multiply(&self, x: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+        assert!(!self.gates, "gate weights belong to the LSTM step");
+        let rows = out.len() / self.outputs.max(1);
+        assert_eq!(out.len(), rows * self.outputs, "out [M, N]");
+        assert_eq!(x.len(), rows * self.depth, "x [M, K]");
+        assert!(bias.is_none_or(|b| b.len() == self.outputs), "bias [N]");
+        self.isa.run(Multiply { packed: self, x, bias, out, rows });
+    }
+}
+
+/// Rows that pass over all panels together, so that both they and a panel stay in the second-level cache.
+const ROW_BLOCK: usize = 120;
+
+struct Multiply<'a> {
+    packed: &'a Packed,
+    x: &'a [f32],
+    bias: Option<&'a [f32]>,
+    out: &'a mut [f32],
+    rows: usize,
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Multiply { packed, x, bias, out, rows } = self;
+        let width = PANEL_VECTORS * S::LANES;
+        debug_assert_eq!(packed.isa.lanes(), S::LANES);
+        for block in (0..rows).step_by(ROW_BLOCK) {
+            let block_rows = ROW_BLOCK.min(rows - block);
+            for (p, panel) in packed.data.chunks_exact(packed.panel_len().max(1)).enumerate() {
+                let column = p * width;
+                let columns = width.min(packed.outputs - column);
+                for_each_group(s, block_rows, |first, n| {
+                    let first = block + first;
+                    let job = Job {
+                        x: Rows {
+                            first: x[first * packed.depth..].as_ptr(),
+                            row_stride: packed.depth,
+                            col_stride: 1,
+                        },
+                        depth: packed.depth,
+                        panel: panel.as_ptr(),
+                        bias: bias.map(|b| b[column..].as_ptr()),
+                        out: out[first * packed.outputs + column..].as_mut_ptr(),
+                        out_stride: packed.outputs,
+                        columns,
+                    };
+                    // SAFETY: the rows `first..first + n` of `x` and `out` lie within the slices, whose lengths
+                    // `Packed::multiply` checked; `columns` outputs remain at `column`.
+                    unsafe { with_rows!(n, S, group(s, job)) }
+                });
+            }
+        }
+    }
+}
+
+/// One group of rows times one panel.
+struct Job {
+    x: Rows,
+    depth: usize,
+    panel: *const f32,
+    bias: Option<*const f32>,
+    out: *mut f32,
+    out_stride: usize,
+    columns: usize,
+}
+
+/// # Safety
+/// The pointers of `job` must be good for `R` rows, `depth` and `columns`, which is at most a panel's width.
+#[inline(always)]
+unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
+    let lanes_of = |v: usize| job.columns.saturating_sub(v * S::LANES).min(S::LANES);
+    let start: [S::V; PANEL_VECTORS] = std::array::from_fn(|v| match job.bias {
+        // SAFETY: `columns` biases are readable; no lane beyond them is touched.
+        Some(b) => unsafe { s.load_first(b.wrapping_add(v * S::LANES), lanes_of(v)) },
+        None => s.splat(0.0),
+    });
+    let mut acc = [start; R];
+    // SAFETY: the caller vouches for the rows and the panel.
+    unsafe { multiply::<S, R>(s, job.x, job.depth, job.panel, &mut acc) };
+    for (r, sums) in acc.iter().enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
+            // SAFETY: `columns` outputs of row `r` are writable; no lane beyond them is touched.
+            unsafe {
+                let p = job.out.wrapping_add(r * job.out_stride + v * S::LANES);
+                s.store_first(p, sum, lanes_of(v));
+            }
+        }
+    }
+}
