@@ -1,7 +1,7 @@
 //! Sums over whole arrays: what the reduction of gradients and the gradient norm are made of.
 
 use crate::Isa;
-use crate::simd::{Kernel, Simd, for_each_vector};
+use crate::simd::{Kernel, Simd, vectors};
 
 /// `sums[k] += values[k]`.
 ///
@@ -23,13 +23,13 @@ impl Kernel for Add<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (sums, values) = (self.sums.as_mut_ptr(), self.values.as_ptr());
-        for_each_vector(s, self.sums.len(), |at, n| {
-            // SAFETY: both slices have this length, and `for_each_vector` stays within it.
+        for (at, n) in vectors(s, self.sums.len()) {
+            // SAFETY: both slices have this length, and `vectors` stays within it.
             unsafe {
                 let p = sums.add(at);
                 s.store_first(p, s.add(s.load_first(p, n), s.load_first(values.add(at), n)), n);
             }
-        });
+        }
     }
 }
 
@@ -54,15 +54,15 @@ impl Kernel for SumRows<'_> {
     fn run<S: Simd>(self, s: S) {
         let width = self.sums.len();
         let (count, rows, sums) = (self.rows.len() / width, self.rows.as_ptr(), self.sums.as_mut_ptr());
-        for_each_vector(s, width, |at, n| {
+        for (at, n) in vectors(s, width) {
             let mut sum = s.splat(0.0);
             for r in 0..count {
-                // SAFETY: row `r` has `width` numbers, and `for_each_vector` stays within `width`.
+                // SAFETY: row `r` has `width` numbers, and `vectors` stays within `width`.
                 sum = s.add(sum, unsafe { s.load_first(rows.add(r * width + at), n) });
             }
             // SAFETY: as above.
             unsafe { s.store_first(sums.add(at), sum, n) };
-        });
+        }
     }
 }
 
@@ -83,11 +83,11 @@ impl Kernel for SumOfSquares<'_> {
         let mut total = 0.0;
         for chunk in self.values.chunks(4096) {
             let mut sum = s.splat(0.0);
-            for_each_vector(s, chunk.len(), |at, n| {
-                // SAFETY: `for_each_vector` stays within the chunk.
+            for (at, n) in vectors(s, chunk.len()) {
+                // SAFETY: `vectors` stays within the chunk.
                 let x = unsafe { s.load_first(chunk.as_ptr().add(at), n) };
                 sum = s.mul_add(x, x, sum);
-            });
+            }
             total += f64::from(s.sum(sum));
         }
         total

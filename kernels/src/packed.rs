@@ -1,7 +1,7 @@
 //! Weights laid out once per optimiser step, so that the kernels read them front to back.
 
 use crate::simd::{Kernel, Simd};
-use crate::tile::{PANEL_VECTORS, Rows, for_each_group, multiply, with_rows};
+use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::{Buffer, Isa};
 
 /// A matrix `[K, N]` cut into panels of `4·LANES` columns; each panel is `[K, 4·LANES]`, row after row.
@@ -147,7 +147,7 @@ impl Kernel for Multiply<'_> {
             for (p, panel) in packed.data.chunks_exact(packed.panel_len().max(1)).enumerate() {
                 let column = p * width;
                 let columns = width.min(packed.outputs - column);
-                for_each_group(s, block_rows, |first, n| {
+                for (first, n) in groups(s, block_rows) {
                     let first = block + first;
                     let job = Job {
                         x: Rows {
@@ -165,7 +165,7 @@ impl Kernel for Multiply<'_> {
                     // SAFETY: the rows `first..first + n` of `x` and `out` lie within the slices, whose lengths
                     // `Packed::multiply` checked; `columns` outputs remain at `column`.
                     unsafe { with_rows!(n, S, group(s, job)) }
-                });
+                }
             }
         }
     }

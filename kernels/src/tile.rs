@@ -5,10 +5,10 @@
 //!
 //! ```text
 //! for k in 0..K:
-//!     w0..w3 = panel[k]                      (4 loads)
-//!     for r in 0..R:
-//!         a = rows[r][k]                     (a broadcast)
-//!         acc[r][0..4] += a · w0..w3         (4 fused multiply-adds)
+//!     a[r] = rows[r][k] for each r           (R broadcasts)
+//!     for v in 0..4:
+//!         w = panel[k][v]                    (a load)
+//!         acc[r][v] += a[r] · w for each r   (R fused multiply-adds)
 //! ```
 //!
 //! With 6 rows on AVX-512 that is 24 multiply-adds for 10 loads. In an LSTM the four vectors are the four gates of
@@ -46,13 +46,16 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize>(
     for _ in 0..depth {
         // SAFETY: `w` and `a` advance once per `k` and stay within what the caller vouches for.
         unsafe {
-            let weights: [S::V; PANEL_VECTORS] = std::array::from_fn(|v| s.load(w.add(v * S::LANES)));
+            let mut x = [s.splat(0.0); R];
             for r in 0..R {
-                let x = s.splat(*a[r]);
-                for v in 0..PANEL_VECTORS {
-                    sums[r][v] = s.mul_add(x, weights[v], sums[r][v]);
-                }
+                x[r] = s.splat(*a[r]);
                 a[r] = a[r].wrapping_add(rows.col_stride);
+            }
+            for v in 0..PANEL_VECTORS {
+                let weight = s.load(w.add(v * S::LANES));
+                for r in 0..R {
+                    sums[r][v] = s.mul_add(x[r], weight, sums[r][v]);
+                }
             }
         }
         w = w.wrapping_add(PANEL_VECTORS * S::LANES);
@@ -60,15 +63,15 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize>(
     *acc = sums;
 }
 
-/// Cuts `rows` into groups of at most [`Simd::TILE_ROWS`] that are as equal as can be, and calls
-/// `body(first row, rows in the group)` for each: 8 rows become 4 and 4, not 6 and 2.
+/// Cuts `rows` into groups of at most [`Simd::TILE_ROWS`] that are as equal as can be, as (first row, rows):
+/// 8 rows become 4 and 4, not 6 and 2. An iterator for the reason that [`crate::simd::vectors`] gives.
 #[inline(always)]
-pub(crate) fn for_each_group<S: Simd>(_: S, rows: usize, mut body: impl FnMut(usize, usize)) {
-    let groups = rows.div_ceil(S::TILE_ROWS);
-    for group in 0..groups {
-        let first = group * rows / groups;
-        body(first, (group + 1) * rows / groups - first);
-    }
+pub(crate) fn groups<S: Simd>(_: S, rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = rows.div_ceil(S::TILE_ROWS);
+    (0..count).map(move |group| {
+        let first = group * rows / count;
+        (first, (group + 1) * rows / count - first)
+    })
 }
 
 /// Calls `$function::<S, R>($arguments)` with the constant `R` that equals `$rows`, at most `S::TILE_ROWS`.
@@ -100,10 +103,10 @@ mod tests {
             #[inline(always)]
             fn run<S: Simd>(self, s: S) -> Self::Output {
                 let mut all = Vec::new();
-                for_each_group(s, self.0, |first, n| {
+                for (first, n) in groups(s, self.0) {
                     assert!((1..=S::TILE_ROWS).contains(&n));
                     all.push((first, n));
-                });
+                }
                 all
             }
         }

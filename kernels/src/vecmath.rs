@@ -23,7 +23,7 @@
 //! NaN gives NaN; ±0 gives what it should, the sign of tanh(-0) included.
 
 use crate::Isa;
-use crate::simd::{Kernel, Simd, for_each_vector};
+use crate::simd::{Kernel, Simd, vectors};
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// The upper 14 bits of ln 2, so that its product with `|n| <= 150` is exact.
@@ -104,16 +104,16 @@ impl Kernel for Apply<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let p = self.values.as_mut_ptr();
-        let map = |f: &dyn Fn(S::V) -> S::V, at, n| {
-            // SAFETY: `for_each_vector` hands out ranges within `values`.
-            unsafe { s.store_first(p.add(at), f(s.load_first(p.add(at), n)), n) }
-        };
-        match self.function {
-            Function::Exp => for_each_vector(s, self.values.len(), |at, n| map(&|x| exp(s, x), at, n)),
-            Function::Sigmoid => {
-                for_each_vector(s, self.values.len(), |at, n| map(&|x| sigmoid(s, x), at, n))
-            }
-            Function::Tanh => for_each_vector(s, self.values.len(), |at, n| map(&|x| tanh(s, x), at, n)),
+        for (at, n) in vectors(s, self.values.len()) {
+            // SAFETY: `vectors` stays within `values`.
+            let x = unsafe { s.load_first(p.add(at), n) };
+            let y = match self.function {
+                Function::Exp => exp(s, x),
+                Function::Sigmoid => sigmoid(s, x),
+                Function::Tanh => tanh(s, x),
+            };
+            // SAFETY: as above.
+            unsafe { s.store_first(p.add(at), y, n) };
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use super::{Into, Matrix};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{PANEL_VECTORS, Rows, for_each_group, multiply as tile, with_rows};
+use crate::tile::{PANEL_VECTORS, Rows, groups, multiply as tile, with_rows};
 use crate::{Buffer, Isa};
 
 /// A block of B, `DEPTH × COLUMNS`, takes 512 KiB: half of a second-level cache of today.
@@ -78,7 +78,7 @@ impl Kernel for Multiply<'_> {
                         scratch.b.chunks_exact(depth * width).take(columns.div_ceil(width)).enumerate()
                     {
                         let first_column = column + p * width;
-                        for_each_group(s, rows, |first, n| {
+                        for (first, n) in groups(s, rows) {
                             let at = (row + first) * a.row_stride + k;
                             let job = Job {
                                 a: if packed {
@@ -104,7 +104,7 @@ impl Kernel for Multiply<'_> {
                             // SAFETY: rows `row + first..+ n` and `columns` columns lie within C, `depth` numbers
                             // of those rows within A or its packed copy, and the panel is whole.
                             unsafe { with_rows!(n, S, group(s, job)) }
-                        });
+                        }
                     }
                 }
             }
@@ -136,12 +136,12 @@ fn pack_a<S: Simd>(s: S, a: Matrix, row: usize, rows: usize, k: usize, depth: us
     // The summed index outside: where A is transposed, a run of rows is contiguous in memory.
     for i in 0..depth {
         let start = row * a.row_stride + (k + i) * a.col_stride;
-        for_each_group(s, rows, |first, n| {
+        for (first, n) in groups(s, rows) {
             let group = &mut to[first * depth + i * n..][..n];
             for (r, x) in group.iter_mut().enumerate() {
                 *x = a.data[start + (first + r) * a.row_stride];
             }
-        });
+        }
     }
 }
 

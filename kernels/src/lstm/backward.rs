@@ -2,7 +2,7 @@
 
 use crate::packed::Packed;
 use crate::simd::{Kernel, Simd};
-use crate::tile::{PANEL_VECTORS, Rows, for_each_group, multiply, with_rows};
+use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::vecmath::tanh;
 
 /// One time step backward: the gate gradients of step `t` from what reaches it.
@@ -64,7 +64,7 @@ impl Kernel for Step<'_> {
         let (gates, d_c) = (gates.as_mut_ptr(), d_c.as_mut_ptr());
         for panel in 0..hidden.div_ceil(width) {
             let unit = panel * width;
-            for_each_group(s, rows, |first, n| {
+            for (first, n) in groups(s, rows) {
                 let state = first * hidden + unit;
                 let job = Job {
                     hidden,
@@ -84,7 +84,7 @@ impl Kernel for Step<'_> {
                 // SAFETY: `Backward::run` checked every length, so rows `first..first + n` and units
                 // `unit..unit + units` of each array lie within it; the panel is whole by construction.
                 unsafe { with_rows!(n, S, group(s, job)) }
-            });
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::packed::Packed;
 use crate::simd::{Kernel, Simd};
-use crate::tile::{PANEL_VECTORS, Rows, for_each_group, multiply, with_rows};
+use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::vecmath::{sigmoid, tanh};
 
 /// One time step of training: the input part is in `gates` already, the activated gates are kept there.
@@ -123,7 +123,7 @@ impl Kernel for Step<'_> {
         // A block's panel is read once per group of rows: blocks outside, rows inside, so that it stays in cache.
         for block in 0..hidden.div_ceil(S::LANES) {
             let unit = block * S::LANES;
-            for_each_group(s, rows, |first, n| {
+            for (first, n) in groups(s, rows) {
                 let state = first * hidden + unit;
                 let job = Job {
                     hidden,
@@ -152,7 +152,7 @@ impl Kernel for Step<'_> {
                 // SAFETY: `run` of the border checked every length, so rows `first..first + n` and units
                 // `unit..unit + units` of each array lie within it; the panels are whole by construction.
                 unsafe { with_rows!(n, S, group(s, job)) }
-            });
+            }
         }
     }
 }

@@ -42,8 +42,8 @@ pub trait Simd: Copy {
     /// Numbers in a register.
     const LANES: usize;
 
-    /// Rows of the register tile in [`crate::tile`]: as many as leave `4·rows` accumulators, 4 weight
-    /// vectors and one broadcast within the registers there are.
+    /// Rows of the register tile in `tile.rs`: as many as keep `4·rows` accumulators, `rows` broadcasts and one
+    /// weight vector within the registers there are.
     const TILE_ROWS: usize;
 
     /// All lanes `x`.
@@ -121,16 +121,13 @@ pub(crate) fn scale_in_two(a: f32, n: i32) -> f32 {
     a * power_of_two(half) * power_of_two(n - half)
 }
 
-/// Calls `body(offset, lanes)` for each full vector of `0..len`, then once for the rest if there is one.
+/// The vectors that cover `0..len`, as (offset, lanes): full ones, then one for the rest if there is one.
+///
+/// An iterator and not a function that takes a closure: a closure that is not inlined would be compiled for
+/// the baseline, and each intrinsic in it become a call.
 #[inline(always)]
-pub(crate) fn for_each_vector<S: Simd>(_: S, len: usize, mut body: impl FnMut(usize, usize)) {
-    let full = len / S::LANES * S::LANES;
-    for offset in (0..full).step_by(S::LANES) {
-        body(offset, S::LANES);
-    }
-    if full < len {
-        body(full, len - full);
-    }
+pub(crate) fn vectors<S: Simd>(_: S, len: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..len).step_by(S::LANES).map(move |at| (at, S::LANES.min(len - at)))
 }
 
 #[cfg(test)]

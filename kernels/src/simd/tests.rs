@@ -46,13 +46,13 @@ impl<F: Op> Kernel for Apply<'_, F> {
     fn run<S: Simd>(self, s: S) {
         let Apply { a, b, c, out, op } = self;
         assert!(a.len() == out.len() && b.len() == out.len() && c.len() == out.len());
-        for_each_vector(s, out.len(), |at, n| {
+        for (at, n) in vectors(s, out.len()) {
             // SAFETY: `at + n <= len`, and all four slices have that length.
             unsafe {
                 let load = |p: &[f32]| s.load_first(p.as_ptr().add(at), n);
                 s.store_first(out.as_mut_ptr().add(at), op.apply(s, load(a), load(b), load(c)), n);
             }
-        });
+        }
     }
 }
 
