@@ -146,6 +146,13 @@ mod tests {
         assert_eq!(mix(0), 0xE220_A839_7B1D_CDAF);
     }
 
+    /// Numbers from a second implementation of version 1, written from the module's text alone.
+    #[test]
+    fn version_1_never_changes() {
+        assert_eq!(place(1, "GAB|\n\n"), 0.02810154744049742);
+        assert_eq!(place((1 << 40) + 7, "é|\n\n"), 0.7198804690281411);
+    }
+
     #[test]
     fn a_body_starts_after_the_header() {
         assert_eq!(body("X:1\nT:A\n \n%%MIDI x\nK:G\n\"G\"G2|\nP:B\nA|\n\n"), "\"G\"G2|\nP:B\nA|\n\n");
