@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+pub mod judge;
 pub mod nn;
 pub mod random;

@@ -1,1 +1,41 @@
 //! Text in, batches out.
+//!
+//! [`read`](read()) gathers tunes from files, [`split`](split()) sets some of them aside, a [`Vocabulary`] turns
+//! characters into integers, and two data sources cut those into batches: [`Windows`] for many-to-one training as in
+//! the article, [`Streams`] for many-to-many training with carried state. Both are random-access:
+//! batch `i` of epoch `e` depends on the seed, `e` and `i` alone, so a resumed run needs no replay.
+//!
+//! Only `read` touches files; [`parse`] does the same work on bytes.
+
+mod epoch;
+pub mod error;
+mod parse;
+mod read;
+pub mod split;
+pub mod streams;
+mod vocabulary;
+pub mod windows;
+
+pub use epoch::{Epoch, Source};
+pub use error::{CorpusError, UnknownCharacter};
+pub use parse::parse;
+pub use read::read;
+pub use split::{SPLIT_VERSION, Split, fingerprint, split};
+pub use streams::{StreamEpoch, Streams};
+pub use vocabulary::Vocabulary;
+pub use windows::{EvaluationWindows, WindowEpoch, Windows};
+
+/// One tune as the model sees it: its lines without blank ones, ended by the blank line that ends a
+/// tune in ABC, so by exactly `"\n\n"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tune {
+    /// The text, from its `X:` line to the blank line.
+    pub text: String,
+}
+
+/// All tunes that were read, in the order of the paths and of the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Corpus {
+    /// The tunes.
+    pub tunes: Vec<Tune>,
+}
