@@ -1,15 +1,35 @@
-//! The kernels of Hornpipe: every `unsafe` line of the project, every intrinsic.
+//! The kernels of Hornpipe: every `unsafe` line of the project and every intrinsic.
+//!
+//! A kernel is an operation on slices. It knows no stack of layers, no files and no threads; its public functions are
+//! safe and check lengths in release builds too. It is written once, over the small vector language of [`simd`], and
+//! runs on the instruction set of the [`Isa`] that it is given.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`isa`] | which instruction set runs, and the one place that dispatches |
+//! | [`simd`] | the vector language, and its implementations |
+//! | [`vecmath`] | exp, sigmoid, tanh |
+//! | [`lstm`] | one time step, forward and backward |
+//! | [`Packed`] | weights laid out for these steps and for products with many rows |
+//! | [`gemm`] | large products |
+//! | [`dropout`], [`softmax`], [`optimizer`], [`elementwise`] | what their names say |
+
 mod buffer;
+pub mod dropout;
 pub mod elementwise;
 pub mod gemm;
 pub mod isa;
 pub mod lstm;
+pub mod optimizer;
 mod packed;
 pub mod simd;
+pub mod softmax;
 mod tile;
 pub mod vecmath;
+
 pub use buffer::Buffer;
 pub use isa::{Isa, IsaError};
 pub use packed::Packed;
+
 #[cfg(test)]
 mod testing;
