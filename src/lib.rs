@@ -1,6 +1,7 @@
 //! Hornpipe.
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 pub mod corpus;
 pub mod nn;
 pub mod random;
