@@ -233,7 +233,12 @@ fn errors_of_files_name_the_file() -> Result {
     let error = Checkpoint::load(&tune).unwrap_err().to_string();
     assert!(error.contains("tune.abc: this is not a Hornpipe checkpoint"), "{error}");
 
-    // A directory, or a device, is not to be replaced.
+    // What has no end is not read to it.
+    if cfg!(unix) {
+        let error = Checkpoint::load(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(error.contains("not a Hornpipe checkpoint"), "{error}");
+    }
+    // A directory is not to be replaced, nor is a device.
     let error = small().save(directory.path()).unwrap_err().to_string();
     assert!(error.contains("not a regular file"), "{error}");
     assert_eq!(names_in(directory.path()), ["tune.abc"]);

@@ -1,8 +1,9 @@
 //! Checkpoints as files. A reader finds the old file or the new one, whole, whenever the machine stops.
 
+use super::format::MAGIC;
 use super::{Checkpoint, CheckpointError};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 impl Checkpoint {
@@ -21,10 +22,21 @@ impl Checkpoint {
     /// [`CheckpointError::Read`], or [`CheckpointError::Refused`] with the reason that
     /// [`from_bytes`](Self::from_bytes) gave.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = fs::read(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
+        let bytes = read(path).map_err(|cause| CheckpointError::Read { path: path.to_owned(), cause })?;
         Self::from_bytes(&bytes)
             .map_err(|cause| CheckpointError::Refused { path: path.to_owned(), cause: Box::new(cause) })
     }
+}
+
+/// All bytes of a file that begins as a checkpoint does; of another, which may be endless, only the first few.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    (&mut file).take(MAGIC.len() as u64).read_to_end(&mut bytes)?;
+    if bytes == MAGIC {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Makes `path` hold exactly `bytes`, or leaves it as it was: the bytes are written to a new file in the same directory, synced,

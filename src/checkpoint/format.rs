@@ -23,7 +23,8 @@ use std::collections::BTreeSet;
 /// The version of the format that this program writes; it reads this one and all before it.
 pub const VERSION: u32 = 1;
 
-const MAGIC: &[u8; 8] = b"HORNPIPE";
+/// How every checkpoint begins.
+pub(super) const MAGIC: &[u8; 8] = b"HORNPIPE";
 const CRC_AT: usize = 20;
 const HEADER: usize = 24;
 
