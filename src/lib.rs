@@ -1,6 +1,7 @@
 //! Hornpipe.
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 pub mod corpus;
 pub mod judge;
 pub mod nn;
