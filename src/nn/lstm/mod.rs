@@ -1,0 +1,35 @@
+//! The LSTM layer.
+//!
+//! ```text
+//! i = σ(x W_ii + h W_hi + b_i)      c' = f ⊙ c + i ⊙ g
+//! f = σ(x W_if + h W_hf + b_f)      h' = o ⊙ tanh(c')
+//! g = tanh(x W_ig + h W_hg + b_g)
+//! o = σ(x W_io + h W_ho + b_o)
+//! ```
+//!
+//! The **cell** `c` is a memory that changes only by what the gates let through: `f`, the forget gate, says how much of
+//! the old value stays; `i`, the input gate, how much of the candidate `g` comes in; `o`, the output gate, how
+//! much of it shows as the hidden state `h`. Because the old value is multiplied by `f` and not pushed through a
+//! weight matrix, the gradient that flows back along `c` is multiplied by `f` too, and where `f` stays near 1 it reaches
+//! far back (Hochreiter and Schmidhuber, 1997; the forget gate: Gers, Schmidhuber and Cummins, 2000).
+//!
+//! Shapes: `x [T, B, I]`, `h` and `c [T, B, H]`, `w_ih [4H, I]`, `w_hh [4H, H]`, `b [4H]`; the four gates stand in the
+//! order i, f, g, o, so gate `q` of unit `u` is row `q·H + u`.
+//!
+//! * [`reference`] is these equations in plain loops, and their derivatives. Read it first.
+//! * [`fast`] is the same layer on the kernels: the input products of all time steps in one go, then one fused kernel
+//!   a step.
+
+pub mod fast;
+pub mod reference;
+
+/// Gates of a cell: i, f, g, o.
+pub const GATES: usize = 4;
+/// The place of the input gate.
+pub const I: usize = 0;
+/// The place of the forget gate.
+pub const F: usize = 1;
+/// The place of the candidate.
+pub const G: usize = 2;
+/// The place of the output gate.
+pub const O: usize = 3;
