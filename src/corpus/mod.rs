@@ -1,3 +1,4 @@
 //! Text in, batches out.
 
 pub mod composer;
+pub mod stats;
