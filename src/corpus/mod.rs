@@ -5,13 +5,17 @@
 //! the article, [`Streams`] for many-to-many training with carried state. Both are random-access:
 //! batch `i` of epoch `e` depends on the seed, `e` and `i` alone, so a resumed run needs no replay.
 //!
+//! [`composer`] writes the built-in corpus, [`stats`] counts what a corpus has.
+//!
 //! Only `read` touches files; [`parse`] does the same work on bytes.
 
+pub mod composer;
 mod epoch;
 pub mod error;
 mod parse;
 mod read;
 pub mod split;
+pub mod stats;
 pub mod streams;
 mod vocabulary;
 pub mod windows;
