@@ -5,4 +5,5 @@ pub mod checkpoint;
 pub mod corpus;
 pub mod judge;
 pub mod nn;
+pub mod optim;
 pub mod random;

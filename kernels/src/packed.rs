@@ -76,17 +76,22 @@ impl Packed {
         let (depth, lanes, hidden) = (self.depth, self.isa.lanes(), self.hidden());
         let width = PANEL_VECTORS * lanes;
         for (p, panel) in self.data.chunks_exact_mut(depth * width).enumerate() {
-            for column in 0..width {
-                let source = if self.gates {
-                    let unit = p * lanes + column % lanes;
-                    (unit < hidden).then(|| column / lanes * hidden + unit)
-                } else {
-                    let output = p * width + column;
-                    (output < self.outputs).then_some(output)
-                };
-                let Some(row) = source else { continue };
-                for (k, &value) in w[row * depth..(row + 1) * depth].iter().enumerate() {
-                    panel[k * width + column] = value;
+            // A few rows of the panel at a time, so that they stay in the first-level cache while all columns are filled.
+            for (block, rows) in panel.chunks_mut(PACK_ROWS * width).enumerate() {
+                let k = block * PACK_ROWS..block * PACK_ROWS + rows.len() / width;
+                for column in 0..width {
+                    let source = if self.gates {
+                        let unit = p * lanes + column % lanes;
+                        (unit < hidden).then(|| column / lanes * hidden + unit)
+                    } else {
+                        let output = p * width + column;
+                        (output < self.outputs).then_some(output)
+                    };
+                    let Some(row) = source else { continue };
+                    let from = &w[row * depth..(row + 1) * depth][k.clone()];
+                    for (to, &value) in rows[column..].iter_mut().step_by(width).zip(from) {
+                        *to = value;
+                    }
                 }
             }
         }
@@ -122,6 +127,9 @@ impl Packed {
         self.isa.run(Multiply { packed: self, x, bias, out, rows });
     }
 }
+
+/// Rows of a panel that [`Packed::pack_rows`] fills together: 4 KiB on AVX-512.
+const PACK_ROWS: usize = 16;
 
 /// Rows that pass over all panels together, so that both they and a panel stay in the second-level cache.
 const ROW_BLOCK: usize = 120;

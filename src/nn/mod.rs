@@ -1,3 +1,29 @@
-//! The network.
+//! The network: what it is made of, and the engines that run it. It knows no files, no terminal and no clock.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`ModelConfig`], [`Parameters`], [`State`], [`Batch`] | shapes and data |
+//! | [`lstm`] | the LSTM layer: equations, plain loops, kernels |
+//! | [`mod@reference`] | the whole network in plain loops |
+//! | [`Engine`] | the seam that training and generation see |
+//! | [`CpuEngine`], [`ReferenceEngine`] | what stands behind it |
+//! | [`init`] | initial weights |
+
 mod batch;
+mod config;
+mod cpu;
+mod engine;
+pub mod init;
+pub mod lstm;
+mod parameters;
+pub mod reference;
+mod reference_engine;
+mod state;
+
 pub use batch::Batch;
+pub use config::{ConfigError, Input, ModelConfig};
+pub use cpu::{CpuEngine, ThreadError, default_shard_rows};
+pub use engine::{Engine, LossSums, Masking, NotFinite, StepReport};
+pub use parameters::{LayerIndex, Layout, Parameters, Tensor};
+pub use reference_engine::ReferenceEngine;
+pub use state::{LSTM_STATES, State};

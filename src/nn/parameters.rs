@@ -58,8 +58,7 @@ pub struct Layout {
 impl Layout {
     /// The table for a network: embedding, layers from the first to the last, linear layer.
     pub fn new(config: &ModelConfig) -> Self {
-        let mut layout =
-            Layout { tensors: Vec::new(), len: 0, embedding: false, layers: config.layers };
+        let mut layout = Layout { tensors: Vec::new(), len: 0, embedding: false, layers: config.layers };
         if let Input::Embedding(size) = config.input {
             layout.embedding = true;
             layout.push("embedding.weight".into(), vec![config.vocabulary, size]);
@@ -200,13 +199,8 @@ mod tests {
     /// The article's model: its Keras summary ends with 1,373,437 parameters.
     #[test]
     fn the_article_counts_right() {
-        let config = ModelConfig {
-            vocabulary: 93,
-            input: Input::Embedding(32),
-            hidden: 256,
-            layers: 3,
-            dropout: 0.2,
-        };
+        let config =
+            ModelConfig { vocabulary: 93, input: Input::Embedding(32), hidden: 256, layers: 3, dropout: 0.2 };
         assert_eq!(Layout::new(&config).len(), 1_373_437);
     }
 

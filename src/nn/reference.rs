@@ -26,8 +26,8 @@ impl<R: Real> Network<R> {
     /// The network of these parameters.
     pub fn from_parameters(config: &ModelConfig, parameters: &Parameters) -> Self {
         let layout = parameters.layout();
-        let matrix = |k: usize| parameters.matrix(k).mapv(R::from);
-        let vector = |k: usize| parameters.vector(k).mapv(R::from);
+        let matrix = |k: usize| parameters.matrix(k).mapv(|x| R::of(x.into()));
+        let vector = |k: usize| parameters.vector(k).mapv(|x| R::of(x.into()));
         let (weight, bias) = layout.linear();
         Network {
             embedding: layout.embedding().map(matrix),
@@ -130,13 +130,11 @@ pub fn forward<R: Real>(
     let (steps, rows) = (batch.steps(), batch.rows());
     let (hidden, vocabulary) = (network.hidden(), network.vocabulary());
     let mut x = match &network.embedding {
-        Some(table) => {
-            Array3::from_shape_fn((steps, rows, table.ncols()), |(t, b, k)| {
-                table[[batch.tokens[[t, b]] as usize, k]]
-            })
-        }
+        Some(table) => Array3::from_shape_fn((steps, rows, table.ncols()), |(t, b, k)| {
+            table[[batch.tokens[[t, b]] as usize, k]]
+        }),
         None => Array3::from_shape_fn((steps, rows, 1), |(t, b, _)| {
-            <R as From<f32>>::from(scalar_input(batch.tokens[[t, b]], vocabulary))
+            R::of(f64::from(scalar_input(batch.tokens[[t, b]], vocabulary)))
         }),
     };
     let mut layers = Vec::new();
@@ -163,7 +161,7 @@ pub fn scalar_input(token: u32, vocabulary: usize) -> f32 {
 /// The loss `Σ w·nll / Σ w` and its gradient by the logits.
 pub fn loss<R: Real>(batch: &Batch, logits: &Array3<R>) -> (LossSums, Array3<R>) {
     let vocabulary = logits.dim().2;
-    let total: R = batch.weights.iter().map(|&w| <R as From<f32>>::from(w)).sum();
+    let total: R = batch.weights.iter().map(|&w| R::of(f64::from(w))).sum();
     let mut sums = LossSums::default();
     let mut d_logits = Array3::zeros(logits.dim());
     for ((t, b), &w) in batch.weights.indexed_iter() {
@@ -178,7 +176,7 @@ pub fn loss<R: Real>(batch: &Batch, logits: &Array3<R>) -> (LossSums, Array3<R>)
         sums.nats += f64::from(w) * nll;
         sums.weight += f64::from(w);
         sums.correct += if best == target { f64::from(w) } else { 0.0 };
-        let share = <R as From<f32>>::from(w) / total;
+        let share = R::of(f64::from(w)) / total;
         for v in 0..vocabulary {
             let p = (z(v) - z(best)).exp() / sum;
             let hit = if v == target { R::one() } else { R::zero() };

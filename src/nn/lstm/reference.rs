@@ -7,9 +7,22 @@ use super::{F, G, GATES, I, O};
 use ndarray::{Array1, Array2, Array3, NdFloat};
 
 /// f32 or f64.
-pub trait Real: NdFloat + From<f32> + Into<f64> + std::iter::Sum {}
-impl Real for f32 {}
-impl Real for f64 {}
+pub trait Real: NdFloat + Into<f64> + std::iter::Sum {
+    /// The nearest number to `x`.
+    fn of(x: f64) -> Self;
+}
+
+impl Real for f32 {
+    fn of(x: f64) -> f32 {
+        x as f32
+    }
+}
+
+impl Real for f64 {
+    fn of(x: f64) -> f64 {
+        x
+    }
+}
 
 /// The weights of one layer; or their gradients, which have the same shapes.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,267 @@
+//! One shard: forward and backward through all layers for some rows of the minibatch.
+
+use super::weights::Weights;
+use crate::nn::engine::Masking;
+use crate::nn::lstm::fast::{Cache, Tools, grow};
+use crate::nn::{Batch, Input, ModelConfig, Parameters, reference::scalar_input};
+use hornpipe_kernels::dropout::{Dropout, Site};
+use hornpipe_kernels::elementwise::{add_assign, sum_rows};
+use hornpipe_kernels::gemm::{Gemm, Into, Matrix};
+use hornpipe_kernels::softmax::{CrossEntropy, LossSums};
+use hornpipe_kernels::{Buffer, Isa};
+
+/// Some rows of the minibatch, with the state that they carry.
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub first_row: usize,
+    pub rows: usize,
+    /// `[R, H]` for each layer.
+    pub h: Vec<Buffer>,
+    /// `[R, H]` for each layer.
+    pub c: Vec<Buffer>,
+}
+
+impl Shard {
+    pub fn new(config: &ModelConfig, first_row: usize, rows: usize) -> Self {
+        let zeros = || vec![Buffer::zeros(rows * config.hidden); config.layers];
+        Shard { first_row, rows, h: zeros(), c: zeros() }
+    }
+}
+
+/// What a worker needs for whichever shard it works on; allocated once.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    /// Of each layer.
+    caches: Vec<Cache>,
+    /// `[T, R, H]` for each layer: its output after dropout. Empty without dropout.
+    dropped: Vec<Buffer>,
+    /// `[T, R, I]`: the input of the first layer, then its gradient.
+    input: Buffer,
+    input_gradient: Buffer,
+    /// `[T, R, H]`: the gradient of a layer's output, and the next one's.
+    d_h: [Buffer; 2],
+    /// `[T, R, V]`
+    logits: Buffer,
+    /// `[T, R]` each: the shard's part of the batch.
+    tokens: Vec<u32>,
+    targets: Vec<u32>,
+    weights: Vec<f32>,
+    resets: Vec<bool>,
+    tools: Tools,
+}
+
+/// What all shards of a step share.
+pub(super) struct Job<'a> {
+    pub config: &'a ModelConfig,
+    pub parameters: &'a Parameters,
+    pub weights: &'a Weights,
+    pub batch: &'a Batch,
+    pub masking: Option<Masking>,
+    /// `Σ w` of the whole minibatch.
+    pub total_weight: f64,
+}
+
+impl Job<'_> {
+    /// The dropout of layer `l` for a shard, if any.
+    fn dropout(&self, l: usize, shard: &Shard) -> Option<Dropout> {
+        let masking = self.masking.filter(|_| self.config.dropout > 0.0)?;
+        let site = Site { seed: masking.seed, step: masking.step, layer: l as u32 };
+        Some(Dropout { rate: self.config.dropout, site, first_row: shard.first_row as u32, rows: shard.rows })
+    }
+}
+
+impl Workspace {
+    pub fn new(config: &ModelConfig, gemm: Gemm) -> Self {
+        let empty = || Buffer::zeros(0);
+        Workspace {
+            caches: (0..config.layers).map(|_| Cache::new(config.hidden)).collect(),
+            dropped: vec![empty(); config.layers],
+            input: empty(),
+            input_gradient: empty(),
+            d_h: [empty(), empty()],
+            logits: empty(),
+            tokens: Vec::new(),
+            targets: Vec::new(),
+            weights: Vec::new(),
+            resets: Vec::new(),
+            tools: Tools::new(gemm),
+        }
+    }
+
+    /// Takes over the shard's part of the batch and makes room.
+    fn prepare(&mut self, job: &Job, shard: &Shard) {
+        let (steps, rows) = (job.batch.steps(), shard.rows);
+        let tokens = steps * rows;
+        let columns = shard.first_row..shard.first_row + rows;
+        fn part<T: Copy>(to: &mut Vec<T>, from: &ndarray::Array2<T>, columns: &std::ops::Range<usize>) {
+            to.clear();
+            for row in from.rows() {
+                to.extend(columns.clone().map(|b| row[b]));
+            }
+        }
+        part(&mut self.tokens, &job.batch.tokens, &columns);
+        part(&mut self.targets, &job.batch.targets, &columns);
+        part(&mut self.weights, &job.batch.weights, &columns);
+        part(&mut self.resets, &job.batch.resets, &columns);
+        self.caches.iter_mut().for_each(|cache| cache.prepare(steps, rows));
+        self.tools.prepare(rows, job.config.hidden);
+        grow(&mut self.input, tokens * job.config.input.size());
+        grow(&mut self.logits, tokens * job.config.vocabulary);
+        if job.dropout(0, shard).is_some() {
+            self.dropped.iter_mut().for_each(|d| grow(d, tokens * job.config.hidden));
+        }
+    }
+
+    /// Forward through all layers; leaves the state after the last step in `shard`, and returns the first step that has any
+    /// weight (work whose gradient is zero is skipped).
+    fn layers_forward(&mut self, job: &Job, shard: &mut Shard) -> usize {
+        self.prepare(job, shard);
+        let config = job.config;
+        let isa = self.tools.gemm.isa();
+        let tokens = job.batch.steps() * shard.rows;
+        let inputs = tokens * config.input.size();
+        embed(config, job.parameters, &self.tokens, &mut self.input[..inputs]);
+        for l in 0..config.layers {
+            let dropout = job.dropout(l, shard);
+            let (below, rest) = self.caches.split_at_mut(l);
+            let cache = &mut rest[0];
+            let x = match below.last() {
+                None => &self.input[..inputs],
+                Some(_) if dropout.is_some() => &self.dropped[l - 1][..tokens * config.hidden],
+                Some(cache) => cache.output(),
+            };
+            let (h, c) = cache.initial_state();
+            h.copy_from_slice(&shard.h[l]);
+            c.copy_from_slice(&shard.c[l]);
+            cache.forward(&job.weights.layers[l], x, &self.resets);
+            let (h, c) = cache.final_state();
+            shard.h[l].copy_from_slice(h);
+            shard.c[l].copy_from_slice(c);
+            if let Some(dropout) = dropout {
+                let dropped = &mut self.dropped[l][..tokens * config.hidden];
+                dropout.apply(isa, config.hidden, cache.output(), dropped);
+            }
+        }
+        self.weights.iter().position(|&w| w != 0.0).map_or(job.batch.steps(), |at| at / shard.rows)
+    }
+
+    /// `[T, R, H]`: what entered the linear layer.
+    fn top<'a>(caches: &'a [Cache], dropped: &'a [Buffer], dropout: bool, len: usize) -> &'a [f32] {
+        match (caches, dropped) {
+            ([.., _], [.., dropped]) if dropout => &dropped[..len],
+            ([.., cache], _) => cache.output(),
+            _ => &[],
+        }
+    }
+
+    /// The loss from step `first` on; where `total_weight` is given, the logits become their gradient.
+    fn loss(&mut self, job: &Job, shard: &Shard, first: usize, total_weight: Option<f64>) -> LossSums {
+        let (hidden, vocabulary) = (job.config.hidden, job.config.vocabulary);
+        let from = first * shard.rows;
+        let tokens = self.tokens.len();
+        let dropout = job.dropout(0, shard).is_some();
+        let top = Self::top(&self.caches, &self.dropped, dropout, tokens * hidden);
+        let logits = &mut self.logits[from * vocabulary..tokens * vocabulary];
+        let (_, bias) = job.parameters.layout().linear();
+        job.weights.linear.multiply(&top[from * hidden..], Some(job.parameters.slice(bias)), logits);
+        let (targets, weights) = (&self.targets[from..], &self.weights[from..]);
+        CrossEntropy { logits, targets, weights, total_weight }.run(self.tools.gemm.isa(), vocabulary)
+    }
+
+    /// Forward only.
+    pub fn evaluate(&mut self, job: &Job, shard: &mut Shard) -> LossSums {
+        let first = self.layers_forward(job, shard);
+        self.loss(job, shard, first, None)
+    }
+
+    /// Forward and backward; `gradients` are overwritten.
+    pub fn gradients(&mut self, job: &Job, shard: &mut Shard, gradients: &mut Parameters) -> LossSums {
+        let first = self.layers_forward(job, shard);
+        let sums = self.loss(job, shard, first, Some(job.total_weight));
+        self.linear_backward(job, shard, first, gradients);
+        self.layers_backward(job, shard, gradients);
+        sums
+    }
+
+    fn linear_backward(&mut self, job: &Job, shard: &Shard, first: usize, gradients: &mut Parameters) {
+        let (hidden, vocabulary) = (job.config.hidden, job.config.vocabulary);
+        let (from, tokens) = (first * shard.rows, self.tokens.len());
+        let Workspace { caches, dropped, d_h, logits, tools, .. } = self;
+        d_h.iter_mut().for_each(|d| grow(d, tokens * hidden));
+        let d_top = &mut d_h[0][..tokens * hidden];
+        let (before, d_top) = d_top.split_at_mut(from * hidden);
+        before.fill(0.0);
+        let d_logits = &logits[from * vocabulary..tokens * vocabulary];
+        job.weights.linear_back.multiply(d_logits, None, d_top);
+
+        let (weight, _) = gradients.layout().linear();
+        let [d_weight, d_bias] = gradients.slices_mut(weight);
+        let top = Self::top(caches, dropped, job.dropout(0, shard).is_some(), tokens * hidden);
+        let top = Matrix::new(&top[from * hidden..], tokens - from, hidden);
+        let d_logits_matrix = Matrix::new(d_logits, tokens - from, vocabulary).t();
+        tools.gemm.multiply(d_logits_matrix, top, Into::Overwrite, d_weight, &mut tools.scratch);
+        sum_rows(tools.gemm.isa(), d_logits, d_bias);
+    }
+
+    fn layers_backward(&mut self, job: &Job, shard: &Shard, gradients: &mut Parameters) {
+        let config = job.config;
+        let tokens = self.tokens.len();
+        let Workspace { caches, dropped, input, input_gradient, d_h, tools, resets, .. } = self;
+        let [d_out, d_in] = d_h;
+        let (mut d_out, mut d_in) =
+            (&mut d_out[..tokens * config.hidden], &mut d_in[..tokens * config.hidden]);
+        let input = &input[..tokens * config.input.size()];
+        for l in (0..config.layers).rev() {
+            let dropout = job.dropout(l, shard);
+            if let Some(dropout) = dropout {
+                dropout.apply_in_place(tools.gemm.isa(), config.hidden, d_out);
+            }
+            let (below, rest) = caches.split_at_mut(l);
+            let cache = &mut rest[0];
+            let x = match below.last() {
+                None => input,
+                Some(_) if dropout.is_some() => &dropped[l - 1][..tokens * config.hidden],
+                Some(cache) => cache.output(),
+            };
+            let weights = &job.weights.layers[l];
+            let at = gradients.layout().layer(l).w_ih;
+            cache.backward(weights, resets, x, d_out, gradients.slices_mut(at), tools);
+            if l > 0 {
+                cache.input_gradient(weights, d_in);
+                std::mem::swap(&mut d_out, &mut d_in);
+            } else if let Some(table) = gradients.layout().embedding() {
+                grow(input_gradient, input.len());
+                let d_x = &mut input_gradient[..input.len()];
+                cache.input_gradient(weights, d_x);
+                let d_table = gradients.slice_mut(table);
+                embed_backward(tools.gemm.isa(), config, &self.tokens, d_x, d_table);
+            }
+        }
+    }
+}
+
+/// What enters the first layer, `[N, I]`, for `N` characters.
+pub(super) fn embed(config: &ModelConfig, parameters: &Parameters, tokens: &[u32], x: &mut [f32]) {
+    match (config.input, parameters.layout().embedding()) {
+        (Input::Embedding(size), Some(table)) => {
+            let table = parameters.slice(table);
+            for (x, &token) in x.chunks_exact_mut(size).zip(tokens) {
+                x.copy_from_slice(&table[token as usize * size..][..size]);
+            }
+        }
+        _ => {
+            for (x, &token) in x.iter_mut().zip(tokens) {
+                *x = scalar_input(token, config.vocabulary);
+            }
+        }
+    }
+}
+
+/// The gradient of the embedding `[V, E]`, overwritten: each character's row is the sum over its places, in their order.
+fn embed_backward(isa: Isa, config: &ModelConfig, tokens: &[u32], d_x: &[f32], d_table: &mut [f32]) {
+    let size = config.input.size();
+    d_table.fill(0.0);
+    for (d_x, &token) in d_x.chunks_exact(size).zip(tokens) {
+        add_assign(isa, &mut d_table[token as usize * size..][..size], d_x);
+    }
+}

@@ -1,0 +1,270 @@
+//! The LSTM layer on the kernels, for the rows of one shard: forward beside backward, one cache between them.
+//!
+//! `R` is the number of rows of the shard. The recurrence cannot be batched over time, everything else is:
+//!
+//! | product | shape | by |
+//! |---|---|---|
+//! | `x · w_ihᵀ + b`, all steps and gates | `[T·R, I] × [I, 4H]` | weights packed once a step ([`Packed`]) |
+//! | `h_prev · w_hhᵀ`, one step, with the gate maths | `[R, H] × [H, 4H]` | [`lstm::Forward`] |
+//! | `d_a · w_hh`, one step, with the gate gradients | `[R, 4H] × [4H, H]` | [`lstm::Backward`] |
+//! | `d_w_ih = d_aᵀ · x`, `d_w_hh = d_aᵀ · h_prev` | `[4H, T·R] × [T·R, I or H]` | [`Gemm`] |
+//! | `d_x = d_a · w_ih` | `[T·R, 4H] × [4H, I]` | packed |
+
+use super::GATES;
+use hornpipe_kernels::elementwise::sum_rows;
+use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
+use hornpipe_kernels::{Buffer, Isa, Packed, lstm};
+
+/// The weights of one layer as the kernels read them; packed again after each update.
+#[derive(Clone, Debug)]
+pub struct LayerWeights {
+    /// `w_ih`, for `x · w_ihᵀ`.
+    input: Packed,
+    /// `w_ih`, for `d_a · w_ih`.
+    input_back: Packed,
+    /// `w_ih` in gate order, for the fused step of generation.
+    input_gates: Packed,
+    /// `w_hh` in gate order, for the fused forward step.
+    recurrent: Packed,
+    /// `w_hh`, for the fused backward step.
+    recurrent_back: Packed,
+    /// `[4H]`
+    bias: Vec<f32>,
+}
+
+impl LayerWeights {
+    /// Room for a layer of `inputs` and `hidden` units.
+    pub fn new(isa: Isa, inputs: usize, hidden: usize) -> Self {
+        let gates = GATES * hidden;
+        LayerWeights {
+            input: Packed::new(isa, inputs, gates),
+            input_back: Packed::new(isa, gates, inputs),
+            input_gates: Packed::new_gates(isa, inputs, hidden),
+            recurrent: Packed::new_gates(isa, hidden, hidden),
+            recurrent_back: Packed::new(isa, gates, hidden),
+            bias: vec![0.0; gates],
+        }
+    }
+
+    /// Packs what depends on `w_ih [4H, I]` and the bias `[4H]`, for training.
+    pub fn pack_input(&mut self, w_ih: &[f32], bias: &[f32]) {
+        self.input.pack_rows(w_ih);
+        self.input_back.pack_columns(w_ih);
+        self.bias.copy_from_slice(bias);
+    }
+
+    /// Packs what depends on `w_hh [4H, H]`.
+    pub fn pack_recurrent(&mut self, w_hh: &[f32]) {
+        self.recurrent.pack_rows(w_hh);
+        self.recurrent_back.pack_columns(w_hh);
+    }
+
+    /// Packs `w_ih [4H, I]` for generation.
+    pub fn pack_generation(&mut self, w_ih: &[f32]) {
+        self.input_gates.pack_rows(w_ih);
+    }
+
+    /// One step of generation: `x [R, I]`, `h` and `c [R, H]`; `next_h` and `next_c` are overwritten.
+    pub fn step(&self, x: &[f32], h: &[f32], c: &[f32], next_h: &mut [f32], next_c: &mut [f32]) {
+        lstm::ForwardInput {
+            w_ih: &self.input_gates,
+            w_hh: &self.recurrent,
+            bias: &self.bias,
+            x,
+            h_prev: h,
+            c_prev: c,
+            c: next_c,
+            h: next_h,
+        }
+        .run();
+    }
+}
+
+/// What one layer keeps from the forward pass for the backward pass.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    steps: usize,
+    rows: usize,
+    hidden: usize,
+    /// `[T, R, 4H]`: first the input part, then the activated gates; in the backward pass their gradients.
+    gates: Buffer,
+    /// `[T + 1, R, H]`: entry `t` is the hidden state that enters step `t`, entry `t + 1` the one that leaves it.
+    h: Buffer,
+    /// `[T + 1, R, H]`: likewise the cell state.
+    c: Buffer,
+    /// `[R, H]` twice: the entering state of a step at which some rows reset.
+    entering: [Buffer; 2],
+}
+
+impl Cache {
+    /// A cache for `hidden` units, without room yet.
+    pub fn new(hidden: usize) -> Self {
+        let empty = || Buffer::zeros(0);
+        Cache {
+            steps: 0,
+            rows: 0,
+            hidden,
+            gates: empty(),
+            h: empty(),
+            c: empty(),
+            entering: [empty(), empty()],
+        }
+    }
+
+    /// Makes it a cache of `steps` × `rows`; allocates only where it was never as large.
+    pub fn prepare(&mut self, steps: usize, rows: usize) {
+        (self.steps, self.rows) = (steps, rows);
+        let size = rows * self.hidden;
+        grow(&mut self.gates, steps * GATES * size);
+        grow(&mut self.h, (steps + 1) * size);
+        grow(&mut self.c, (steps + 1) * size);
+        self.entering.iter_mut().for_each(|e| grow(e, size));
+    }
+
+    /// `[T, R, H]`: the layer's output. Whole only until the backward pass of this layer.
+    pub fn output(&self) -> &[f32] {
+        let size = self.rows * self.hidden;
+        &self.h[size..(self.steps + 1) * size]
+    }
+
+    /// The state that enters the first step, `h` and `c` each `[R, H]`, to be set.
+    pub fn initial_state(&mut self) -> (&mut [f32], &mut [f32]) {
+        let size = self.rows * self.hidden;
+        (&mut self.h[..size], &mut self.c[..size])
+    }
+
+    /// The state that left the last step, `h` and `c` each `[R, H]`.
+    pub fn final_state(&self) -> (&[f32], &[f32]) {
+        let size = self.rows * self.hidden;
+        let last = self.steps * size..(self.steps + 1) * size;
+        (&self.h[last.clone()], &self.c[last])
+    }
+
+    /// Runs the layer over `x [T, R, I]` from the initial state. `resets [T, R]`.
+    pub fn forward(&mut self, weights: &LayerWeights, x: &[f32], resets: &[bool]) {
+        let (rows, hidden) = (self.rows, self.hidden);
+        let size = rows * hidden;
+        let Cache { gates, h, c, entering, .. } = self;
+        let gates = &mut gates[..self.steps * GATES * size];
+        weights.input.multiply(x, Some(&weights.bias), gates);
+        for (t, gates) in gates.chunks_exact_mut(GATES * size).enumerate() {
+            let resets = &resets[t * rows..(t + 1) * rows];
+            let (h_prev, h) = h[t * size..(t + 2) * size].split_at_mut(size);
+            let (c_prev, c) = c[t * size..(t + 2) * size].split_at_mut(size);
+            let [entering_h, entering_c] = entering;
+            lstm::Forward {
+                w_hh: &weights.recurrent,
+                h_prev: unless_reset(h_prev, resets, entering_h),
+                c_prev: unless_reset(c_prev, resets, entering_c),
+                gates,
+                c,
+                h,
+            }
+            .run();
+        }
+    }
+
+    /// Back-propagates `d_h [T, R, H]`, the gradient of the output. The gradients of the weights are **overwritten**: `d_w_ih
+    /// [4H, I]`, `d_w_hh [4H, H]`, `d_bias [4H]`. Afterwards [`Cache::input_gradient`] has the gates' gradients to work with,
+    /// and the output is no longer whole.
+    pub fn backward(
+        &mut self,
+        weights: &LayerWeights,
+        resets: &[bool],
+        x: &[f32],
+        d_h: &[f32],
+        gradients: [&mut [f32]; 3],
+        tools: &mut Tools,
+    ) {
+        let (steps, rows, hidden) = (self.steps, self.rows, self.hidden);
+        let (size, wide) = (rows * hidden, GATES * rows * hidden);
+        let Tools { gemm, scratch, d_c, d_gates_next } = tools;
+        let d_c = &mut d_c[..size];
+        d_c.fill(0.0);
+        for t in (0..steps).rev() {
+            let step_resets = &resets[t * rows..(t + 1) * rows];
+            let (before, after) = self.gates.split_at_mut((t + 1) * wide);
+            let next = (t + 1 < steps).then(|| {
+                let next_resets = &resets[(t + 1) * rows..(t + 2) * rows];
+                unless_reset(&after[..wide], next_resets, &mut d_gates_next[..wide])
+            });
+            lstm::Backward {
+                w_hh: &weights.recurrent_back,
+                d_gates_next: next,
+                d_h: &d_h[t * size..(t + 1) * size],
+                d_c,
+                c_prev: unless_reset(&self.c[t * size..(t + 1) * size], step_resets, &mut self.entering[1]),
+                c: &self.c[(t + 1) * size..(t + 2) * size],
+                gates: &mut before[t * wide..],
+            }
+            .run();
+            for_each_reset(step_resets, |r| d_c[r * hidden..(r + 1) * hidden].fill(0.0));
+        }
+        // From here on only the entering states are wanted of `h`, and they are zero where a step resets.
+        for_each_reset(resets, |at| self.h[at * hidden..(at + 1) * hidden].fill(0.0));
+        let (tokens, inputs) = (steps * rows, x.len() / (steps * rows));
+        let gates = &self.gates[..steps * wide];
+        let d_gates = Matrix::new(gates, tokens, GATES * hidden).t();
+        let [d_w_ih, d_w_hh, d_bias] = gradients;
+        gemm.multiply(d_gates, Matrix::new(x, tokens, inputs), Into::Overwrite, d_w_ih, scratch);
+        let h_prev = Matrix::new(&self.h[..tokens * hidden], tokens, hidden);
+        gemm.multiply(d_gates, h_prev, Into::Overwrite, d_w_hh, scratch);
+        sum_rows(gemm.isa(), gates, d_bias);
+    }
+
+    /// `d_x [T, R, I]`, the gradient of the input, after [`Cache::backward`]. Overwritten.
+    pub fn input_gradient(&self, weights: &LayerWeights, d_x: &mut [f32]) {
+        let size = self.rows * self.hidden;
+        weights.input_back.multiply(&self.gates[..self.steps * GATES * size], None, d_x);
+    }
+}
+
+/// What the backward pass of every layer borrows.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Who does the large products.
+    pub gemm: Gemm,
+    /// Its room.
+    pub scratch: Scratch,
+    /// `[R, H]`: the gradient of the cell state on its way back.
+    d_c: Buffer,
+    /// `[R, 4H]`: the next step's gate gradients where some of its rows reset.
+    d_gates_next: Buffer,
+}
+
+impl Tools {
+    /// Tools without room yet.
+    pub fn new(gemm: Gemm) -> Self {
+        Tools { gemm, scratch: Scratch::default(), d_c: Buffer::zeros(0), d_gates_next: Buffer::zeros(0) }
+    }
+
+    /// Makes them fit `rows` × `hidden`; allocates only where they were never as large.
+    pub fn prepare(&mut self, rows: usize, hidden: usize) {
+        grow(&mut self.d_c, rows * hidden);
+        grow(&mut self.d_gates_next, rows * GATES * hidden);
+    }
+}
+
+/// Makes room for `len` numbers; what stood there may be lost.
+pub fn grow(buffer: &mut Buffer, len: usize) {
+    if buffer.len() < len {
+        *buffer = Buffer::zeros(len);
+    }
+}
+
+/// `values [R, N]`, or where some rows reset, a copy in which those rows are zero.
+fn unless_reset<'a>(values: &'a [f32], resets: &[bool], copy: &'a mut [f32]) -> &'a [f32] {
+    if !resets.contains(&true) {
+        return values;
+    }
+    let width = values.len() / resets.len();
+    copy.copy_from_slice(values);
+    for_each_reset(resets, |r| copy[r * width..(r + 1) * width].fill(0.0));
+    copy
+}
+
+fn for_each_reset(resets: &[bool], mut body: impl FnMut(usize)) {
+    for (r, _) in resets.iter().enumerate().filter(|(_, reset)| **reset) {
+        body(r);
+    }
+}

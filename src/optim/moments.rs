@@ -1,0 +1,84 @@
+//! The state of an optimiser, and its update through the kernels.
+
+use super::{ALPHA, BETA1, BETA2, EPSILON, Hyper, Optimizer};
+use crate::nn::Parameters;
+use hornpipe_kernels::Isa;
+use hornpipe_kernels::optimizer::{Adam, RmsProp};
+
+/// Parameters updated together by one thread: 256 kB of each array. The split changes no result.
+#[cfg(feature = "parallel")]
+const CHUNK: usize = 1 << 16;
+
+/// The moments that an optimiser keeps for each parameter: m and v for Adam, v for RMSprop.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    /// In the order of [`Optimizer::moment_names`].
+    pub arrays: Vec<Parameters>,
+}
+
+impl Moments {
+    /// Zeros, as every optimiser begins.
+    pub fn zeros(optimizer: Optimizer, parameters: &Parameters) -> Self {
+        Moments { arrays: (0..optimizer.moments()).map(|_| parameters.zeros_like()).collect() }
+    }
+
+    /// One step: `gradients` are multiplied by `clip`, the moments moved, the parameters changed. One pass over memory.
+    ///
+    /// # Panics
+    /// Where the moments are another optimiser's.
+    pub fn update(
+        &mut self,
+        isa: Isa,
+        hyper: &Hyper,
+        clip: f64,
+        parameters: &mut Parameters,
+        gradients: &Parameters,
+    ) {
+        assert_eq!(self.arrays.len(), hyper.optimizer.moments(), "moments of {:?}", hyper.optimizer);
+        let (p, g) = (parameters.values_mut(), gradients.values());
+        match (hyper.optimizer, self.arrays.as_mut_slice()) {
+            (Optimizer::Adam, [m, v]) => {
+                let t = hyper.step as f64 + 1.0;
+                let adam = Adam {
+                    step_size: (hyper.lr / (1.0 - BETA1.powf(t))) as f32,
+                    beta1: BETA1 as f32,
+                    beta2: BETA2 as f32,
+                    root_correction: (1.0 / (1.0 - BETA2.powf(t)).sqrt()) as f32,
+                    epsilon: EPSILON as f32,
+                    clip: clip as f32,
+                };
+                let (m, v) = (m.values_mut(), v.values_mut());
+                #[cfg(feature = "parallel")]
+                {
+                    use rayon::prelude::*;
+                    p.par_chunks_mut(CHUNK)
+                        .zip(g.par_chunks(CHUNK))
+                        .zip(m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK)))
+                        .for_each(|((p, g), (m, v))| adam.update(isa, p, g, m, v));
+                }
+                #[cfg(not(feature = "parallel"))]
+                adam.update(isa, p, g, m, v);
+            }
+            (Optimizer::Rmsprop, [v]) => {
+                let rmsprop = RmsProp {
+                    lr: hyper.lr as f32,
+                    alpha: ALPHA as f32,
+                    epsilon: EPSILON as f32,
+                    clip: clip as f32,
+                };
+                let v = v.values_mut();
+                #[cfg(feature = "parallel")]
+                {
+                    use rayon::prelude::*;
+                    p.par_chunks_mut(CHUNK)
+                        .zip(g.par_chunks(CHUNK))
+                        .zip(v.par_chunks_mut(CHUNK))
+                        .for_each(|((p, g), v)| rmsprop.update(isa, p, g, v));
+                }
+                #[cfg(not(feature = "parallel"))]
+                rmsprop.update(isa, p, g, v);
+            }
+            _ => unreachable!("the number of moments was checked"),
+        }
+    }
+}
