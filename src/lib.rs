@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod corpus;
+pub mod generate;
 pub mod judge;
 pub mod nn;
 pub mod optim;
