@@ -1,0 +1,150 @@
+//! `hornpipe evaluate`
+
+use super::progress::Bar;
+use super::{interrupt, load, output};
+use crate::corpus::{Corpus, CorpusError, Tune, split};
+use crate::judge::ngram::best_of_orders;
+use crate::train::{Evaluation, Quality, Snapshot};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Measure a model's loss and accuracy on tunes.
+///
+/// On the tunes of the corpus that the model's own rule holds out (so never saw, if it was trained on this corpus);
+/// with --all, or where the model held nothing out, on all of them. Every character is predicted once, with the objective that
+/// the model was trained for.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A checkpoint, or a run's folder.
+    checkpoint: PathBuf,
+    /// ABC files, folders of them, or - for standard input; none for the built-in tunes.
+    corpus: Vec<PathBuf>,
+    /// Evaluate on all tunes, not only on the held-out ones.
+    #[arg(long)]
+    all: bool,
+    /// Also fit interpolated Kneser-Ney character models of orders 3 to 10 to the tunes that are not held out, and
+    /// compare with the best of them.
+    #[arg(long, conflicts_with = "all")]
+    ngram: bool,
+    /// Threads to work on; 0 for all cores.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// One line of JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    nats_per_char: f64,
+    bits_per_char: f64,
+    perplexity: f64,
+    accuracy: f64,
+    characters: usize,
+    tunes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ngram: Option<Ngram>,
+}
+
+#[derive(Debug, Serialize)]
+struct Ngram {
+    order: usize,
+    nats_per_char: f64,
+    all_orders: Vec<(usize, f64)>,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let snapshot = load::snapshot(&args.checkpoint)?;
+    let corpus = load::corpus(&args.corpus)?;
+    let (tunes, others) = choose(&args, &snapshot, corpus)?;
+    let encoded = snapshot.vocabulary.encode_tunes(&tunes).with_context(|| {
+        format!("the corpus has characters that {} was not trained on", args.checkpoint.display())
+    })?;
+    let evaluation = Evaluation::new(&encoded, &snapshot.vocabulary, &snapshot.settings)?;
+    let (mut engine, _) = load::engine(&snapshot, args.threads)?;
+    interrupt::catch("stopping")?;
+    let bar = Bar::percent("evaluating");
+    let quality = evaluation.run(engine.as_mut(), &mut |done| {
+        bar.set(done);
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.clear();
+    let Some(quality) = quality else { bail!("interrupted; nothing was measured") };
+    let ngram = if args.ngram { Some(ngram(&snapshot, &encoded, &others)?) } else { None };
+    report(&args, quality, evaluation.characters(), tunes.len(), ngram)
+}
+
+/// The tunes to evaluate on, and those that an n-gram model may be fitted to.
+fn choose(args: &Args, snapshot: &Snapshot, corpus: Corpus) -> Result<(Vec<Tune>, Vec<Tune>)> {
+    let settings = &snapshot.settings;
+    let fraction = settings.validation_fraction;
+    if args.all || fraction == 0.0 {
+        if args.ngram {
+            bail!("--ngram needs held-out tunes, and this model was trained with --validation-fraction 0");
+        }
+        if !args.all {
+            eprintln!("the model was trained with --validation-fraction 0: evaluating on all tunes");
+        }
+        return Ok((corpus.tunes, Vec::new()));
+    }
+    let parts = split(&corpus, settings.seed, fraction);
+    match parts.check(fraction) {
+        Ok(()) => Ok((parts.held_out, parts.train)),
+        Err(CorpusError::EmptySplit { .. }) if !args.ngram && !parts.held_out.is_empty() => {
+            Ok((parts.held_out, parts.train))
+        }
+        Err(error) => Err(error).context("use --all to evaluate on every tune"),
+    }
+}
+
+fn ngram(snapshot: &Snapshot, held_out: &[Vec<u32>], others: &[Tune]) -> Result<Ngram> {
+    let vocabulary = &snapshot.vocabulary;
+    let train = vocabulary.encode_tunes(others)?;
+    let scores = best_of_orders(&train, held_out, vocabulary.newline(), vocabulary.len(), 3..=10)?;
+    let all_orders: Vec<(usize, f64)> =
+        scores.iter().map(|(order, score)| (*order, score.per_character())).collect();
+    let best = all_orders.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+    let (order, nats_per_char) = best.context("no n-gram model was fitted")?;
+    Ok(Ngram { order, nats_per_char, all_orders })
+}
+
+fn report(
+    args: &Args,
+    quality: Quality,
+    characters: usize,
+    tunes: usize,
+    ngram: Option<Ngram>,
+) -> Result<()> {
+    let report = Report {
+        nats_per_char: quality.nats_per_char,
+        bits_per_char: quality.bits_per_char(),
+        perplexity: quality.perplexity(),
+        accuracy: quality.accuracy,
+        characters,
+        tunes,
+        ngram,
+    };
+    if args.json {
+        return output::print_json(&report);
+    }
+    let mut text = format!(
+        "{} characters of {tunes} tunes: {:.4} nats per character ({:.4} bits), perplexity {:.3}, accuracy {:.1} %\n",
+        output::thousands(characters),
+        report.nats_per_char,
+        report.bits_per_char,
+        report.perplexity,
+        100.0 * report.accuracy,
+    );
+    if let Some(Ngram { order, nats_per_char, all_orders }) = &report.ngram {
+        for (order, nats) in all_orders {
+            text += &format!("Kneser-Ney of order {order:>2}: {nats:.4} nats per character\n");
+        }
+        let margin = nats_per_char - report.nats_per_char;
+        let word = if margin >= 0.0 { "better" } else { "worse" };
+        text +=
+            &format!("the model is {:.4} nats {word} than the best of them (order {order})\n", margin.abs());
+    }
+    output::print(&text)
+}

@@ -1,0 +1,216 @@
+//! `hornpipe generate`
+
+use super::output::{self, thousands};
+use super::progress::Bar;
+use super::{interrupt, load};
+use crate::generate::{Generated, Prime, Request, Sampling, generate, number_tunes};
+use crate::nn::Engine;
+use crate::random::{Purpose, below, generator};
+use crate::train::{Objective, Snapshot};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Let a model write tunes.
+///
+/// A model trained many-to-many carries its state from character to character. One trained many-to-one, as in the
+/// article, sees a window of its own length instead, recomputed for every character.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A checkpoint, or a run's folder (its best model).
+    checkpoint: PathBuf,
+    /// How many tunes, written side by side as one batch.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    tunes: u32,
+    /// The most characters of one tune.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    length: u32,
+    /// How each tune begins; \n is a line end. One character is enough.
+    #[arg(long, value_name = "TEXT")]
+    prime: Option<String>,
+    /// A file with the beginning of each tune.
+    #[arg(long, value_name = "FILE", conflicts_with = "prime")]
+    prime_file: Option<PathBuf>,
+    /// Begin after a random window of this corpus, as the article does; the window itself is not printed.
+    #[arg(long, value_name = "CORPUS", conflicts_with_all = ["prime", "prime_file"])]
+    random_window: Option<PathBuf>,
+    /// Always take the most probable character.
+    #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]
+    greedy: bool,
+    /// Below 1 safer, above 1 bolder.
+    #[arg(long, value_name = "X", default_value_t = 0.8)]
+    temperature: f32,
+    /// Draw from the K most probable characters only.
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// Draw from the most probable characters that together reach probability P.
+    #[arg(long, value_name = "P")]
+    top_p: Option<f32>,
+    /// Which tunes: the same seed writes the same ones [default: another one each time; it is printed].
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// End each tune at its blank line (the default).
+    #[arg(long, overrides_with = "no_until_end")]
+    until_end: bool,
+    /// Go on to --length, over the ends of tunes.
+    #[arg(long)]
+    no_until_end: bool,
+    /// See only the last N characters, recomputed for each new one (the default for many-to-one models, with their own
+    /// length). 0 carries the state.
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
+    /// Write here instead of to stdout.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// One line of JSON for all tunes instead of ABC.
+    #[arg(long)]
+    json: bool,
+    /// Threads to work on; 0 for all cores.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::train::threads)]
+    threads: usize,
+}
+
+#[derive(Serialize)]
+struct Report {
+    seed: u64,
+    characters_per_second: f64,
+    tunes: Vec<Tune>,
+}
+
+#[derive(Serialize)]
+struct Tune {
+    text: String,
+    prime_characters: usize,
+    generated_characters: usize,
+    ended: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let snapshot = load::snapshot(&args.checkpoint)?;
+    // Randomness that only picks the seed; the seed is printed and decides everything else.
+    let seed = args.seed.unwrap_or_else(|| RandomState::new().hash_one(0u8) % 1_000_000);
+    let request = Request {
+        tunes: args.tunes as usize,
+        primes: vec![prime(&args, &snapshot, seed)?],
+        length: args.length as usize,
+        until_end: !args.no_until_end,
+        window: window(&snapshot, args.window),
+        sampling: Sampling {
+            greedy: args.greedy,
+            temperature: args.temperature,
+            top_k: args.top_k,
+            top_p: args.top_p,
+        },
+        seed,
+    };
+    // A wrong flag is told before threads are started.
+    request.validate(snapshot.vocabulary.len())?;
+    let (mut engine, _) = load::engine(&snapshot, args.threads)?;
+    interrupt::catch("stopping; what there is so far is written")?;
+    let began = Instant::now();
+    let most = request.tunes * request.length;
+    let bar = Bar::told("generating");
+    let tunes = generate(engine.as_mut(), &snapshot.vocabulary, &request, &mut |characters| {
+        if began.elapsed().as_secs_f64() > 2.0 {
+            bar.say(characters as f64 / most as f64, || {
+                let rate = characters as f64 / began.elapsed().as_secs_f64();
+                format!("{} characters, {} characters/s", thousands(characters), thousands(rate as usize))
+            });
+        }
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.clear();
+    let tunes = tunes?;
+    let seconds = began.elapsed().as_secs_f64();
+    let characters: usize = tunes.iter().map(|tune| tune.generated).sum();
+    let rate = characters as f64 / seconds;
+    write(&args, seed, rate, tunes)?;
+    eprintln!(
+        "seed {seed}: {} characters in {seconds:.2} s, {} characters/s",
+        thousands(characters),
+        thousands(rate as usize)
+    );
+    Ok(())
+}
+
+fn write(args: &Args, seed: u64, characters_per_second: f64, tunes: Vec<Generated>) -> Result<()> {
+    if !args.json {
+        let text = number_tunes(tunes.iter().map(|tune| &tune.text));
+        return output::print_or_write(args.output.as_deref(), &text);
+    }
+    let tunes = tunes
+        .into_iter()
+        .map(|tune| Tune {
+            text: tune.text,
+            prime_characters: tune.prime_characters,
+            generated_characters: tune.generated,
+            ended: tune.ended,
+        })
+        .collect();
+    let report = serde_json::to_string(&Report { seed, characters_per_second, tunes })?;
+    output::print_or_write(args.output.as_deref(), &format!("{report}\n"))
+}
+
+/// What stands before the first generated character.
+fn prime(args: &Args, snapshot: &Snapshot, seed: u64) -> Result<Prime> {
+    let vocabulary = &snapshot.vocabulary;
+    let encode = |text: &str| {
+        let text = text.replace("\r\n", "\n");
+        vocabulary.encode(&text).context("the model has never seen a character of the prime")
+    };
+    if let Some(text) = &args.prime {
+        return Ok(Prime::Text(encode(&text.replace("\\n", "\n"))?));
+    }
+    if let Some(path) = &args.prime_file {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
+        return Ok(Prime::Text(encode(&text)?));
+    }
+    if let Some(path) = &args.random_window {
+        let corpus = load::corpus(std::slice::from_ref(path))?;
+        let text: Vec<u32> = vocabulary.encode_tunes(&corpus.tunes)?.concat();
+        let length = window(snapshot, args.window).unwrap_or(snapshot.settings.seq_len);
+        let Some(places) = text.len().checked_sub(length).filter(|&places| places > 0) else {
+            bail!("{} has {} characters and the window needs more than {length}", path.display(), text.len());
+        };
+        let bound = u32::try_from(places).context("the corpus is too large for a random window")?;
+        let at = below(&mut generator(seed, Purpose::SeedWindow), bound) as usize;
+        return Ok(Prime::Context(text[at..at + length].to_vec()));
+    }
+    Ok(default_prime(snapshot))
+}
+
+/// The model's own seed window, or a fresh tune.
+fn default_prime(snapshot: &Snapshot) -> Prime {
+    if snapshot.seed_window.is_empty() { Prime::Start } else { Prime::Context(snapshot.seed_window.clone()) }
+}
+
+/// The window that is asked for, else the one that the model was trained with; 0 means none.
+fn window(snapshot: &Snapshot, asked: Option<usize>) -> Option<usize> {
+    let own = match snapshot.settings.objective {
+        Objective::ManyToOne => snapshot.settings.seq_len,
+        Objective::ManyToMany => 0,
+    };
+    Some(asked.unwrap_or(own)).filter(|&n| n > 0)
+}
+
+/// One tune with the defaults, as `train` prints at its end.
+pub fn sample(engine: &mut dyn Engine, snapshot: &Snapshot, seed: u64) -> Result<String> {
+    let request = Request {
+        tunes: 1,
+        primes: vec![default_prime(snapshot)],
+        length: 2000,
+        until_end: true,
+        window: window(snapshot, None),
+        sampling: Sampling { greedy: false, temperature: 0.8, top_k: None, top_p: None },
+        seed,
+    };
+    let heard =
+        &mut |_| if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let tunes = generate(engine, &snapshot.vocabulary, &request, heard)?;
+    Ok(number_tunes(tunes.iter().map(|tune| &tune.text)))
+}

@@ -1,0 +1,41 @@
+//! Corpora and checkpoints, as commands ask for them.
+
+use crate::checkpoint::Checkpoint;
+use crate::corpus::{self, Corpus, composer};
+use crate::nn::Engine;
+use crate::train::{Snapshot, build_engine};
+use anyhow::{Context, Result};
+use hornpipe_kernels::gemm::Gemm;
+use std::path::{Path, PathBuf};
+
+/// The tunes of these paths; without any, the built-in ones.
+pub fn corpus(paths: &[PathBuf]) -> Result<Corpus> {
+    if paths.is_empty() {
+        let tunes = corpus::parse("the built-in corpus", composer::BUILT_IN.as_bytes())?;
+        return Ok(Corpus { tunes });
+    }
+    Ok(corpus::read(paths)?)
+}
+
+/// What a corpus is called in messages.
+pub fn corpus_name(paths: &[PathBuf]) -> String {
+    match paths {
+        [] => "the built-in tunes".to_string(),
+        paths => paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// The checkpoint in a file; a run's folder stands for its best one.
+pub fn snapshot(path: &Path) -> Result<Snapshot> {
+    let file = if path.is_dir() { path.join("best.hornpipe") } else { path.to_path_buf() };
+    let checkpoint = Checkpoint::load(&file)?;
+    Snapshot::from_checkpoint(&checkpoint).with_context(|| format!("cannot use {}", file.display()))
+}
+
+/// An engine with a snapshot's weights, and who computes.
+pub fn engine(snapshot: &Snapshot, threads: usize) -> Result<(Box<dyn Engine>, Gemm)> {
+    let gemm = Gemm::detect()?;
+    let parameters = snapshot.parameters.clone();
+    let engine = build_engine(&snapshot.settings, parameters, snapshot.vocabulary.len(), gemm, threads)?;
+    Ok((engine, gemm))
+}

@@ -1,0 +1,203 @@
+//! The flags of `train` that are settings, and how they change a preset.
+
+use crate::nn::Input;
+use crate::nn::default_shard_rows;
+use crate::nn::init::Initializer;
+use crate::optim::{Optimizer, Schedule};
+use crate::train::{EngineKind, Objective, Preset, Settings, Snapshot};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+/// A preset's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PresetName {
+    /// The article's: many-to-one windows of 100 at stride 1, batch 128, Adam at a constant 1e-3, dropout 0.2, nothing held out.
+    Article,
+    /// Many-to-many over whole tunes, batch 16 × 64, one-cycle Adam with clipping, dropout 0.3, a tenth held out.
+    Folk,
+}
+
+impl PresetName {
+    pub fn preset(self) -> Preset {
+        match self {
+            PresetName::Article => Preset::Article,
+            PresetName::Folk => Preset::Folk,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum InputName {
+    /// A learned vector for each character.
+    Embedding,
+    /// One number, the character's index over V, as in the article's "Reshaping data".
+    Scalar,
+}
+
+/// Flags that are settings; one that is not given leaves the preset's value.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+#[command(next_help_heading = "Settings (each overrides the preset)")]
+pub struct Flags {
+    /// Which predictions count: the one after a window, or the one after every character.
+    #[arg(long, value_enum)]
+    objective: Option<Objective>,
+    /// Passes over the training tunes.
+    #[arg(long, value_name = "N", conflicts_with = "steps")]
+    epochs: Option<u32>,
+    /// Length of the run in optimiser steps, instead of epochs.
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Sequences in a minibatch (B).
+    #[arg(long, value_name = "B")]
+    batch_size: Option<usize>,
+    /// Time steps of a minibatch (T); for windows, their length.
+    #[arg(long, value_name = "T")]
+    seq_len: Option<usize>,
+    /// How characters enter the network.
+    #[arg(long, value_enum)]
+    input: Option<InputName>,
+    /// Size of a character's vector (E).
+    #[arg(long, value_name = "E")]
+    embedding: Option<usize>,
+    /// Hidden units of a layer (H).
+    #[arg(long, value_name = "H")]
+    hidden: Option<usize>,
+    /// LSTM layers (L).
+    #[arg(long, value_name = "L")]
+    layers: Option<usize>,
+    /// Share of a layer's outputs that is dropped in training, at least 0 and below 1.
+    #[arg(long, value_name = "RATE")]
+    dropout: Option<f32>,
+    /// The update rule.
+    #[arg(long, value_enum)]
+    optimizer: Option<Optimizer>,
+    /// The learning rate; of a schedule, its peak.
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
+    /// How the learning rate goes over the run.
+    #[arg(long, value_enum)]
+    schedule: Option<Schedule>,
+    /// Greatest norm of all gradients together; 0 does not clip.
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f64>,
+    /// The initial weights.
+    #[arg(long, value_enum)]
+    init: Option<Initializer>,
+    /// Characters from one window to the next (many-to-one).
+    #[arg(long, value_name = "N")]
+    stride: Option<usize>,
+    /// Share of the tunes that is held out to measure on; 0 holds nothing out.
+    #[arg(long, value_name = "SHARE")]
+    validation_fraction: Option<f64>,
+    /// Stop after so many epochs without a better loss.
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<u32>,
+    /// Decides initial weights, order, dropout and which tunes are held out. Same seed, same bits.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Rows of the minibatch that one thread works on at a time; part of what decides the bits.
+    #[arg(long, value_name = "R")]
+    shard_rows: Option<usize>,
+    /// Who does the arithmetic.
+    #[arg(long, value_enum)]
+    engine: Option<EngineKind>,
+}
+
+impl Flags {
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        *self == Flags::default()
+    }
+
+    /// The settings of a preset with these flags over it, checked. `base` is a model to be trained further, whose network stays.
+    pub fn settings(&self, preset: Preset, base: Option<&Snapshot>) -> Result<Settings> {
+        let mut s = preset.settings();
+        fn set<T: Copy>(to: &mut T, from: Option<T>) {
+            if let Some(value) = from {
+                *to = value;
+            }
+        }
+        if let Some(base) = base {
+            let (flags, theirs) = ([self.hidden, self.layers, self.embedding], &base.settings);
+            if flags.iter().any(Option::is_some) || self.input.is_some() || self.init.is_some() {
+                bail!(
+                    "--init-from takes the network of that checkpoint; leave out --hidden, --layers, --embedding, --input and --init"
+                );
+            }
+            (s.input, s.hidden, s.layers, s.init) = (theirs.input, theirs.hidden, theirs.layers, theirs.init);
+        }
+        set(&mut s.objective, self.objective);
+        if s.objective == Objective::ManyToMany && self.stride.is_some() {
+            bail!("--stride belongs to windows; it needs --objective many-to-one");
+        }
+        match (self.input, self.embedding) {
+            (Some(InputName::Scalar), Some(_)) => {
+                bail!("--input scalar has no embedding; leave out --embedding")
+            }
+            (Some(InputName::Scalar), None) => s.input = Input::Scalar,
+            (_, Some(size)) => s.input = Input::Embedding(size),
+            (Some(InputName::Embedding), None) | (None, None) => {}
+        }
+        set(&mut s.epochs, self.epochs);
+        s.steps = self.steps;
+        set(&mut s.batch_size, self.batch_size);
+        set(&mut s.seq_len, self.seq_len);
+        set(&mut s.hidden, self.hidden);
+        set(&mut s.layers, self.layers);
+        set(&mut s.dropout, self.dropout);
+        set(&mut s.optimizer, self.optimizer);
+        set(&mut s.lr, self.lr);
+        set(&mut s.schedule, self.schedule);
+        set(&mut s.init, self.init);
+        set(&mut s.stride, self.stride);
+        set(&mut s.validation_fraction, self.validation_fraction);
+        set(&mut s.seed, self.seed);
+        set(&mut s.engine, self.engine);
+        s.shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(s.batch_size));
+        s.patience = self.patience;
+        if let Some(norm) = self.clip_norm {
+            s.clip_norm = (norm != 0.0).then_some(norm);
+        }
+        s.validate()?;
+        Ok(s)
+    }
+}
+
+/// Names on the command line are those in a checkpoint's JSON.
+macro_rules! value_enum {
+    ($name:ty { $($variant:ident => $value:literal, $help:literal;)+ }) => {
+        impl ValueEnum for $name {
+            fn value_variants<'a>() -> &'a [Self] {
+                &[$(<$name>::$variant),+]
+            }
+
+            fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+                Some(match self {
+                    $(<$name>::$variant => clap::builder::PossibleValue::new($value).help($help),)+
+                })
+            }
+        }
+    };
+}
+
+value_enum!(Objective {
+    ManyToOne => "many-to-one", "The character after each window, from the zero state (the article's)";
+    ManyToMany => "many-to-many", "The next character at every step, the state carried along";
+});
+value_enum!(EngineKind {
+    Cpu => "cpu", "Fused kernels on all threads";
+    Reference => "reference", "Plain loops on one thread: slow, for reading and for tests";
+});
+value_enum!(Optimizer {
+    Adam => "adam", "Adam as PyTorch defines it";
+    Rmsprop => "rmsprop", "RMSprop as PyTorch defines it";
+});
+value_enum!(Schedule {
+    Constant => "constant", "Always the same";
+    WarmupCosine => "warmup-cosine", "Up over 5 % of the run, then down along a cosine to 0";
+    OneCycle => "one-cycle", "Up over 10 % of the run, then down along a cosine (PyTorch's OneCycleLR)";
+});
+value_enum!(Initializer {
+    Keras => "keras", "Glorot uniform, orthogonal recurrent weights, forget bias 1";
+    Pytorch => "pytorch", "Uniform in ±1/√H, normal embedding";
+});
