@@ -240,7 +240,7 @@ fn the_update_kernels_are_pytorch_within_f32() {
     start.values_mut().iter_mut().zip(&given.initial.data).for_each(|(to, &x)| *to = x as f32);
     for (optimizer, after) in given.rules() {
         // A step moves a number by about `lr`, here 3e-3, to six digits; and each time the number is rounded.
-        let mut bound = Bound::new(3e-7, 3e-8);
+        let mut bound = Bound::new(3e-7, 1e-7);
         for isa in Isa::available() {
             let (mut theta, mut gradients) = (start.clone(), start.zeros_like());
             let mut moments = Moments::zeros(optimizer, &start);
