@@ -1,7 +1,7 @@
 //! What the proofs of the engine share: comparing, and networks, batches and states from a seed.
 #![allow(dead_code)] // Each test program uses a part of it.
 
-use hornpipe::nn::{Batch, CpuEngine, Input, ModelConfig, Parameters, State};
+use hornpipe::nn::{Batch, CpuEngine, Engine, Input, ModelConfig, Parameters, State};
 use hornpipe::optim::Optimizer;
 use hornpipe::random::{Purpose, below, generator, uniform};
 use hornpipe_kernels::Isa;
@@ -80,6 +80,31 @@ pub fn config(vocabulary: usize, input: Input, hidden: usize, layers: usize, dro
     let config = ModelConfig { vocabulary, input, hidden, layers, dropout };
     config.validate().expect("a network that can be");
     config
+}
+
+/// To the bit, NaN included.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|x| x.to_bits()).collect()
+}
+
+/// All that a training step may change, to the bit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Everything {
+    pub parameters: Vec<u32>,
+    pub gradients: Vec<u32>,
+    pub moments: Vec<Vec<u32>>,
+    pub states: Vec<Vec<u32>>,
+}
+
+pub fn everything(engine: &dyn Engine) -> Everything {
+    let state = engine.state();
+    let arrays = state.layers.iter().flatten();
+    Everything {
+        parameters: bits(engine.parameters().values()),
+        gradients: bits(engine.last_gradients().values()),
+        moments: engine.moments().arrays.iter().map(|m| bits(m.values())).collect(),
+        states: arrays.map(|a| a.iter().map(|x| x.to_bits()).collect()).collect(),
+    }
 }
 
 /// Numbers from a seed.
