@@ -25,5 +25,5 @@ pub use config::{ConfigError, Input, ModelConfig};
 pub use cpu::{CpuEngine, ThreadError, default_shard_rows};
 pub use engine::{Engine, LossSums, Masking, NotFinite, StepReport};
 pub use parameters::{LayerIndex, Layout, Parameters, Tensor};
-pub use reference_engine::ReferenceEngine;
+pub use reference_engine::{ReferenceEngine, dropout_masks};
 pub use state::{LSTM_STATES, State};

@@ -134,7 +134,7 @@ pub fn forward<R: Real>(
             table[[batch.tokens[[t, b]] as usize, k]]
         }),
         None => Array3::from_shape_fn((steps, rows, 1), |(t, b, _)| {
-            R::of(f64::from(scalar_input(batch.tokens[[t, b]], vocabulary)))
+            R::of(f64::from(batch.tokens[[t, b]]) / vocabulary as f64)
         }),
     };
     let mut layers = Vec::new();

@@ -39,11 +39,14 @@ impl Moments {
         match (hyper.optimizer, self.arrays.as_mut_slice()) {
             (Optimizer::Adam, [m, v]) => {
                 let t = hyper.step as f64 + 1.0;
+                // 1 - β2 in f32 is 1.3e-5 from 0.001. The correction must belong to the β that the kernel uses.
+                let (beta1, beta2) = (BETA1 as f32, BETA2 as f32);
+                let correction = |beta: f32| 1.0 - f64::from(beta).powf(t);
                 let adam = Adam {
-                    step_size: (hyper.lr / (1.0 - BETA1.powf(t))) as f32,
-                    beta1: BETA1 as f32,
-                    beta2: BETA2 as f32,
-                    root_correction: (1.0 / (1.0 - BETA2.powf(t)).sqrt()) as f32,
+                    step_size: (hyper.lr / correction(beta1)) as f32,
+                    beta1,
+                    beta2,
+                    root_correction: (1.0 / correction(beta2).sqrt()) as f32,
                     epsilon: EPSILON as f32,
                     clip: clip as f32,
                 };

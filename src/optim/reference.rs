@@ -17,8 +17,7 @@ use crate::nn::lstm::reference::Real;
 pub fn update<R: Real>(hyper: &Hyper, theta: &mut [&mut R], gradients: &[R], moments: &mut [Vec<R>]) -> f64 {
     assert_eq!(theta.len(), gradients.len());
     let of = R::of;
-    let square: R = gradients.iter().map(|&d| d * d).sum();
-    let norm: f64 = square.sqrt().into();
+    let norm = gradients.iter().map(|&d| d.into() * d.into()).sum::<f64>().sqrt();
     let clip = of(hyper.clip_factor(norm));
     let t = hyper.step as i32 + 1;
     for (k, (theta, &d)) in theta.iter_mut().zip(gradients).enumerate() {
