@@ -163,7 +163,9 @@ impl Settings {
         };
         self.model(1).validate()?;
         let size = |n: usize| (1..=1 << 16).contains(&n);
-        check(self.epochs >= 1, "--epochs", "at least 1", self.epochs.to_string())?;
+        // All epochs are laid out once, to count their steps.
+        let epochs = (1..=100_000).contains(&self.epochs);
+        check(epochs, "--epochs", "from 1 to 100000", self.epochs.to_string())?;
         let steps = self.steps.unwrap_or(1);
         check(steps >= 1, "--steps", "at least 1", steps.to_string())?;
         check(size(self.batch_size), "--batch-size", "from 1 to 65536", self.batch_size.to_string())?;
