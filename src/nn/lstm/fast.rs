@@ -252,12 +252,14 @@ pub fn grow(buffer: &mut Buffer, len: usize) {
     }
 }
 
-/// `values [R, N]`, or where some rows reset, a copy in which those rows are zero.
+/// `values [R, N]`, or where some rows reset, a copy in which those rows are zero. `copy` has at least as many numbers.
 fn unless_reset<'a>(values: &'a [f32], resets: &[bool], copy: &'a mut [f32]) -> &'a [f32] {
     if !resets.contains(&true) {
         return values;
     }
     let width = values.len() / resets.len();
+    // The last shard may be smaller than the one that the room was made for.
+    let copy = &mut copy[..values.len()];
     copy.copy_from_slice(values);
     for_each_reset(resets, |r| copy[r * width..(r + 1) * width].fill(0.0));
     copy
