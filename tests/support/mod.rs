@@ -17,18 +17,34 @@ pub fn corpus() -> Corpus {
     Corpus { tunes: parse("the test's corpus", text().as_bytes()).unwrap() }
 }
 
-/// A temporary folder with that corpus in it, and paths within.
-pub struct Folder(TempDir);
+/// A folder with that corpus in it, and paths within.
+pub struct Folder {
+    path: PathBuf,
+    /// Removes it at the end.
+    _temporary: Option<TempDir>,
+}
 
 impl Folder {
+    /// A temporary one.
     pub fn new() -> Self {
-        let folder = Folder(TempDir::new().unwrap());
-        fs::write(folder.path("corpus.abc"), text()).unwrap();
+        let temporary = TempDir::new().unwrap();
+        let folder = Folder { path: temporary.path().to_path_buf(), _temporary: Some(temporary) };
+        folder.file("corpus.abc", text());
+        folder
+    }
+
+    /// One for a static, which nobody drops: it stays among the build's files until the next time.
+    pub fn kept(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        let folder = Folder { path, _temporary: None };
+        folder.file("corpus.abc", text());
         folder
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.path.join(name)
     }
 
     /// As an argument.
@@ -52,9 +68,10 @@ pub fn hornpipe<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) ->
 
 /// Flags of a run that takes a moment: sizes that no kernel likes, a last shard of one row, dropout.
 pub fn tiny(objective: &str) -> Vec<String> {
-    let mut flags = "--hidden 9 --layers 2 --embedding 5 --seq-len 8 --batch-size 7 --shard-rows 2 --dropout 0.2 \
+    let mut flags =
+        "--hidden 9 --layers 2 --embedding 5 --seq-len 8 --batch-size 7 --shard-rows 2 --dropout 0.2 \
                      --validation-fraction 0.3 --seed 5"
-        .to_string();
+            .to_string();
     flags += &format!(" --objective {objective}");
     if objective == "many-to-one" {
         flags += " --stride 9";
