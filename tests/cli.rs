@@ -1,4 +1,5 @@
 //! The command line, end to end: each command on a tiny model.
+#![cfg(feature = "cli")]
 
 mod support;
 

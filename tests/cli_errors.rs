@@ -1,4 +1,5 @@
 //! Each kind of bad input gives a sentence and a failure, and loses nothing.
+#![cfg(feature = "cli")]
 
 mod support;
 

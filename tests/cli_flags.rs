@@ -1,4 +1,5 @@
 //! Flags out of range, and flags that contradict each other: a sentence before anything is done.
+#![cfg(feature = "cli")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The same bits, whatever the number of threads.
+#![cfg(feature = "cli")]
 
 mod support;
 

@@ -1,10 +1,11 @@
 //! Whenever a run is killed, its folder holds a whole checkpoint; and Ctrl-C saves and ends.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "cli"))]
 
 mod support;
 
 use hornpipe::checkpoint::Checkpoint;
 use hornpipe::train::Snapshot;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -25,6 +26,10 @@ fn start(folder: &Folder, run: &str) -> Child {
         command.arg("--out").arg(folder.path(run));
     }
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// The step at which the checkpoint in the folder stands, which must be whole.
@@ -76,7 +81,7 @@ fn interrupted() {
     for signal in ["-INT", "-TERM"] {
         let child = start(&folder, "run");
         wait_for_progress(&run, before);
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        send(signal, &child);
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(130), "{said}");
@@ -87,4 +92,21 @@ fn interrupted() {
     }
     succeeds(&mut resume(&folder, "run", ""));
     assert!(result(&run) == straight(&folder));
+}
+
+#[test]
+fn interrupted_twice() {
+    let folder = Folder::new();
+    // One step of this takes longer than everything else here, so it is the second signal that ends the run.
+    let flags = "train --preset article --batch-size 2048 --out";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hornpipe"));
+    command.args(flags.split(' ')).arg(folder.path("run")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.starts_with("kernels: ")), "it trains");
+    send("-INT", &child);
+    assert!(said.any(|line| line.contains("Ctrl-C again stops at once")));
+    send("-INT", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!folder.path("run/last.hornpipe").exists(), "at once");
 }

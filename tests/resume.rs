@@ -1,4 +1,5 @@
 //! A run that was stopped and resumed ends with the bits of a run that was not.
+#![cfg(feature = "cli")]
 
 mod support;
 

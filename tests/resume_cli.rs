@@ -1,4 +1,5 @@
 //! `train --resume`: what it continues, what it refuses, and what it leaves alone.
+#![cfg(feature = "cli")]
 
 mod support;
 
