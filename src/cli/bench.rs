@@ -1,8 +1,8 @@
 //! `hornpipe bench`: how fast this machine trains and generates.
 
 use super::host::{Host, peak_rss_mb};
-use super::output;
 use super::progress::Bar;
+use super::{memory, output};
 use crate::nn::init::Initializer;
 use crate::nn::{Batch, CpuEngine, Engine, Input, Masking, ModelConfig, State, default_shard_rows};
 use crate::optim::{Hyper, Optimizer};
@@ -51,6 +51,7 @@ struct Shape {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct TrainArgs {
     #[command(flatten)]
     shape: Shape,
@@ -72,6 +73,7 @@ pub struct TrainArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct GenerateArgs {
     #[command(flatten)]
     shape: Shape,
@@ -79,6 +81,9 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N", default_value_t = 2000)]
     characters: usize,
 }
+
+/// The most steps or characters that can be measured: all their times are kept.
+const MOST: usize = 10_000_000;
 
 /// How the floating-point operations are counted.
 const FLOPS_FORMULA: &str = "2*4H*(I+H) per layer, token and pass; 3 passes in training (forward, d_input, d_weights); embedding and linear not counted";
@@ -132,7 +137,7 @@ pub fn run(command: Command) -> Result<()> {
     }
 }
 
-fn engine(shape: &Shape, rows: usize, dropout: f32, optimizer: Optimizer) -> Result<CpuEngine> {
+fn engine(shape: &Shape, steps: usize, rows: usize, dropout: f32, optimizer: Optimizer) -> Result<CpuEngine> {
     let config = ModelConfig {
         vocabulary: shape.vocab,
         input: Input::Embedding(shape.embedding),
@@ -145,6 +150,7 @@ fn engine(shape: &Shape, rows: usize, dropout: f32, optimizer: Optimizer) -> Res
     if rows == 0 || rows > 1 << 16 || !(1..=rows).contains(&shard_rows) {
         bail!("--batch-size must be from 1 to 65536, and --shard-rows from 1 to it");
     }
+    memory::check(&config, optimizer, (steps, rows), shard_rows)?;
     // Weights drawn one by one: an orthogonal matrix of 2048 units would take longer than the measurement.
     let parameters = Initializer::Pytorch.parameters(&config, 1);
     let mut engine =
@@ -160,10 +166,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn train(args: TrainArgs) -> Result<()> {
     let rows = args.shape.batch_size.unwrap_or(64);
-    if !(1..=1 << 16).contains(&args.seq_len) || args.steps == 0 {
-        bail!("--seq-len must be from 1 to 65536, and --steps at least 1");
+    if !(1..=1 << 16).contains(&args.seq_len) || !(1..=MOST).contains(&args.steps) {
+        bail!("--seq-len must be from 1 to 65536, and --steps from 1 to {MOST}");
     }
-    let mut engine = engine(&args.shape, rows, args.dropout, args.optimizer)?;
+    let mut engine = engine(&args.shape, args.seq_len, rows, args.dropout, args.optimizer)?;
     let batch = random_batch(args.seq_len, rows, args.shape.vocab, args.objective);
     let (mut steps, mut forward, mut optimizer) = (Vec::new(), Vec::new(), Vec::new());
     let bar = Bar::percent("measuring");
@@ -235,10 +241,10 @@ fn train(args: TrainArgs) -> Result<()> {
 
 fn generate(args: GenerateArgs) -> Result<()> {
     let rows = args.shape.batch_size.unwrap_or(1);
-    if args.characters == 0 {
-        bail!("--characters must be at least 1");
+    if !(1..=MOST).contains(&args.characters) {
+        bail!("--characters must be from 1 to {MOST}");
     }
-    let mut engine = engine(&args.shape, rows, 0.0, Optimizer::Adam)?;
+    let mut engine = engine(&args.shape, 1, rows, 0.0, Optimizer::Adam)?;
     let mut tokens = vec![0u32; rows];
     let mut times = Vec::new();
     let bar = Bar::percent("measuring");

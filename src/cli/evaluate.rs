@@ -1,5 +1,6 @@
 //! `hornpipe evaluate`
 
+use super::output::tell;
 use super::progress::Bar;
 use super::{interrupt, load, output};
 use crate::corpus::{Corpus, CorpusError, Tune, split};
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 /// with --all, or where the model held nothing out, on all of them. Every character is predicted once, with the objective that
 /// the model was trained for.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A checkpoint, or a run's folder.
     checkpoint: PathBuf,
@@ -29,7 +31,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "all")]
     ngram: bool,
     /// Threads to work on; 0 for all cores.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::train::threads)]
     threads: usize,
     /// One line of JSON instead of text.
     #[arg(long)]
@@ -85,7 +87,7 @@ fn choose(args: &Args, snapshot: &Snapshot, corpus: Corpus) -> Result<(Vec<Tune>
             bail!("--ngram needs held-out tunes, and this model was trained with --validation-fraction 0");
         }
         if !args.all {
-            eprintln!("the model was trained with --validation-fraction 0: evaluating on all tunes");
+            tell!("the model was trained with --validation-fraction 0: evaluating on all tunes");
         }
         return Ok((corpus.tunes, Vec::new()));
     }

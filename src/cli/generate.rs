@@ -1,6 +1,6 @@
 //! `hornpipe generate`
 
-use super::output::{self, thousands};
+use super::output::{self, tell, thousands};
 use super::progress::Bar;
 use super::{interrupt, load};
 use crate::generate::{Generated, Prime, Request, Sampling, generate, number_tunes};
@@ -20,6 +20,7 @@ use std::time::Instant;
 /// A model trained many-to-many carries its state from character to character. One trained many-to-one, as in the
 /// article, sees a window of its own length instead, recomputed for every character.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A checkpoint, or a run's folder (its best model).
     checkpoint: PathBuf,
@@ -129,7 +130,7 @@ pub fn run(args: Args) -> Result<()> {
     let characters: usize = tunes.iter().map(|tune| tune.generated).sum();
     let rate = characters as f64 / seconds;
     write(&args, seed, rate, tunes)?;
-    eprintln!(
+    tell!(
         "seed {seed}: {} characters in {seconds:.2} s, {} characters/s",
         thousands(characters),
         thousands(rate as usize)

@@ -1,6 +1,7 @@
 //! Ctrl-C: the first asks for a clean end, the second ends at once.
 
 use super::INTERRUPTED;
+use super::output::tell;
 use anyhow::{Context, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +13,7 @@ pub fn catch(message: &'static str) -> Result<()> {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        eprintln!("\n{message} (Ctrl-C again stops at once)");
+        tell!("\n{message} (Ctrl-C again stops at once)");
     })
     .context("cannot listen for Ctrl-C")
 }

@@ -8,6 +8,7 @@ mod generate;
 mod host;
 mod interrupt;
 mod load;
+mod memory;
 mod output;
 pub mod plot;
 mod progress;
@@ -17,6 +18,7 @@ mod train;
 mod train_flags;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use output::tell;
 use std::process::ExitCode;
 
 /// Train LSTMs on folk tunes in ABC notation, on the CPU, and let them write new ones.
@@ -64,7 +66,7 @@ pub fn main() -> ExitCode {
         // Whoever read the output has had enough; that is no fault of ours.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

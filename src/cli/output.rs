@@ -5,12 +5,20 @@ use anyhow::{Context, Result};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// Says a line on stderr. Whoever closed it has heard enough, and a run goes on without being heard, where `eprintln` would
+/// panic.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+pub(super) use tell;
+
 /// Writes a result to stdout.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
-    Ok(())
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to standard output")
 }
 
 /// Writes a result as one line of JSON to stdout.
@@ -25,7 +33,7 @@ pub fn print_or_write(path: Option<&Path>, text: &str) -> Result<()> {
         Some(path) => {
             write_atomically(path, text.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
-            eprintln!("wrote {}", path.display());
+            tell!("wrote {}", path.display());
             Ok(())
         }
     }

@@ -1,6 +1,6 @@
 //! Progress bars on a terminal, plain lines elsewhere; always on stderr.
 
-use super::output::{duration, thousands};
+use super::output::{duration, tell, thousands};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -42,7 +42,7 @@ impl Bar {
     pub fn set(&self, done: f64) {
         self.bar.set_position((1000.0 * done) as u64);
         if self.plain && self.is_time() {
-            eprintln!("{} {:.0} %", self.label, 100.0 * done);
+            tell!("{} {:.0} %", self.label, 100.0 * done);
         }
     }
 
@@ -50,7 +50,7 @@ impl Bar {
     pub fn say(&self, done: f64, message: impl FnOnce() -> String) {
         if self.plain {
             if self.is_time() {
-                eprintln!("{}", message());
+                tell!("{}", message());
             }
         } else {
             self.bar.set_position((1000.0 * done) as u64);
@@ -71,7 +71,7 @@ impl Bar {
 
     /// A line that stays, above the bar.
     pub fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| tell!("{text}"));
     }
 
     /// Takes the bar away.

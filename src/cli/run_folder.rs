@@ -75,15 +75,17 @@ impl RunFolder {
         let text = fs::read_to_string(from.join(METRICS)).unwrap_or_default();
         let mut metrics = read_metrics(&text);
         metrics.retain(|row| row.epoch <= snapshot.progress.epoch);
-        let Some(out) = out.filter(|out| *out != from) else {
+        let same = |out: &Path| out == from || fs::canonicalize(out).ok() == fs::canonicalize(from).ok();
+        let Some(out) = out.filter(|out| !same(out)) else {
             return Ok(RunFolder { path: from.to_path_buf(), metrics });
         };
         let mut folder = RunFolder::create(Some(out))?;
         folder.metrics = metrics;
         for name in [BEST, LAST] {
-            if from.join(name).exists() {
-                fs::copy(from.join(name), out.join(name))
-                    .with_context(|| format!("cannot copy {name} to {}", out.display()))?;
+            let path = from.join(name);
+            if path.exists() {
+                let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                folder.write(name, &bytes)?;
             }
         }
         Ok(folder)

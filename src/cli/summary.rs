@@ -13,6 +13,7 @@ use std::path::PathBuf;
 ///
 /// Of a checkpoint, or of a preset for a vocabulary of N characters (Nottingham has 93).
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A checkpoint, or a run's folder.
     #[arg(conflicts_with_all = ["preset", "vocab"])]

@@ -1,11 +1,11 @@
 //! `hornpipe train`
 
 use super::host::Host;
-use super::output::{self, duration, thousands};
+use super::output::{self, duration, tell, thousands};
 use super::progress::{Bar, Pace};
 use super::run_folder::{BEST, LAST, RunFile, RunFolder};
 use super::train_flags::{Flags, PresetName};
-use super::{generate, interrupt, load, summary};
+use super::{generate, interrupt, load, memory, summary};
 use crate::checkpoint::Checkpoint;
 use crate::corpus::Corpus;
 use crate::train::{
@@ -23,12 +23,13 @@ use std::time::{Duration, Instant};
 /// Without a corpus it trains on 400 built-in tunes. The run's folder receives last.hornpipe and best.hornpipe (checkpoints),
 /// metrics.csv, loss.svg and run.json. Ctrl-C saves and ends; --resume goes on, bit for bit.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// ABC files, folders of them, or - for standard input; none for the built-in tunes.
     corpus: Vec<PathBuf>,
-    /// The defaults of all settings.
-    #[arg(long, value_enum, default_value = "folk")]
-    preset: PresetName,
+    /// The defaults of all settings [default: folk].
+    #[arg(long, value_enum)]
+    preset: Option<PresetName>,
     #[command(flatten)]
     flags: Flags,
     /// Stop at a step after so many minutes; a checkpoint is saved and --resume goes on. Does not change the schedule.
@@ -57,7 +58,9 @@ pub struct Args {
 
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| "not a number".to_string())?;
-    if minutes > 0.0 && minutes.is_finite() { Ok(minutes) } else { Err("must be above 0".to_string()) }
+    // Twenty years; clocks do not count much further.
+    let allowed = minutes > 0.0 && minutes <= 1e7;
+    if allowed { Ok(minutes) } else { Err("must be above 0 and at most 10000000".to_string()) }
 }
 
 pub fn threads(text: &str) -> Result<usize, String> {
@@ -102,10 +105,12 @@ pub fn run(args: Args) -> Result<()> {
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(TrainError::Observer(error)) => return Err(error),
-        Err(error @ TrainError::NotFinite { .. }) => {
-            let last = folder.path().join(LAST);
-            let kept = if last.exists() {
-                format!("the last good checkpoint is {}", last.display())
+        Err(error) => {
+            // Where the loss on held-out tunes told, last.hornpipe may have been saved too late.
+            let name = if matches!(error, TrainError::HeldOutNotFinite { .. }) { BEST } else { LAST };
+            let path = folder.path().join(name);
+            let kept = if path.exists() {
+                format!("the last good checkpoint is {}", path.display())
             } else {
                 "no checkpoint was saved yet".to_string()
             };
@@ -113,7 +118,7 @@ pub fn run(args: Args) -> Result<()> {
         }
     };
     folder.save(LAST, &trainer.snapshot().to_checkpoint())?;
-    if !folder.path().join(BEST).exists() {
+    if trainer.progress().best.is_none() || !folder.path().join(BEST).exists() {
         // No epoch is over yet, so what there is is the best there is.
         folder.save(BEST, &trainer.snapshot().to_checkpoint())?;
     }
@@ -123,12 +128,15 @@ pub fn run(args: Args) -> Result<()> {
 /// A run from its beginning.
 fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> {
     let base = args.init_from.as_deref().map(load::snapshot).transpose()?;
-    let settings = args.flags.settings(args.preset.preset(), base.as_ref())?;
+    let settings = args.flags.settings(args.preset.unwrap_or(PresetName::Folk).preset(), base.as_ref())?;
     let corpus = load::corpus(&args.corpus)?;
     let data = Data::new(&corpus, &settings, base.as_ref().map(|base| base.vocabulary.clone()))?;
+    let model = settings.model(data.vocabulary.len());
+    let batch = (settings.seq_len, settings.batch_size);
+    memory::check(&model, settings.optimizer, batch, settings.shard_rows)?;
     let parameters = match base {
         Some(base) => base.parameters,
-        None => settings.init.parameters(&settings.model(data.vocabulary.len()), settings.seed),
+        None => settings.init.parameters(&model, settings.seed),
     };
     let engine = build_engine(&settings, parameters, data.vocabulary.len(), gemm, args.threads)?;
     let folder = RunFolder::create(args.out.as_deref())?;
@@ -137,13 +145,19 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
 
 /// A run that goes on.
 fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> {
-    if !args.flags.is_empty() || args.preset != PresetName::Folk {
+    if !args.flags.is_empty() || args.preset.is_some() {
         bail!(
             "--resume goes on with the run's own settings; only --threads, --max-minutes, --save-every and --out may be given with it"
         );
     }
     let paths =
         if args.corpus.is_empty() { RunFolder::description(from)?.corpus } else { args.corpus.clone() };
+    if args.corpus.is_empty() && paths.iter().any(|path| path.as_os_str() == "-") {
+        bail!(
+            "the run in {} read its corpus from standard input; give that corpus again, as a file or as -",
+            from.display()
+        );
+    }
     let path = from.join(LAST);
     let snapshot = Snapshot::from_checkpoint(&Checkpoint::load(&path)?)
         .with_context(|| format!("cannot resume from {}", path.display()))?;
@@ -165,7 +179,7 @@ fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, V
 /// Says what is about to happen.
 fn announce(trainer: &Trainer, folder: &RunFolder, corpus: &[PathBuf], gemm: Gemm) {
     let (settings, data) = (trainer.settings(), trainer.data());
-    eprint!("{}", summary::table(settings, data.vocabulary.len()));
+    tell!("{}", summary::table(settings, data.vocabulary.len()).trim_end());
     let ((train, held_out), (characters, held_out_characters)) = (data.tunes, data.characters);
     let mut line = format!(
         "{}: {train} tunes to train on ({} predictions an epoch)",
@@ -175,15 +189,15 @@ fn announce(trainer: &Trainer, folder: &RunFolder, corpus: &[PathBuf], gemm: Gem
     if held_out > 0 {
         line += &format!(", {held_out} held out ({} characters)", thousands(held_out_characters));
     }
-    eprintln!("{line}");
+    tell!("{line}");
     if data.duplicates > 0 {
-        eprintln!("{} duplicate tunes were removed", data.duplicates);
+        tell!("{} duplicate tunes were removed", data.duplicates);
     }
     let progress = trainer.progress();
     if progress.step > 0 {
-        eprintln!("resuming after step {} of {}", progress.step, progress.total_steps);
+        tell!("resuming after step {} of {}", progress.step, progress.total_steps);
     }
-    eprintln!("kernels: {}; seed {}; writing to {}", gemm.isa(), settings.seed, folder.path().display());
+    tell!("kernels: {}; seed {}; writing to {}", gemm.isa(), settings.seed, folder.path().display());
 }
 
 /// Prints, saves, and decides when to stop.
@@ -277,12 +291,13 @@ impl Observer for Watch<'_> {
             self.pace.evaluation(began.elapsed().as_secs_f64());
         }
         let checkpoint = trainer.snapshot().to_checkpoint();
-        self.folder.save(LAST, &checkpoint)?;
+        // last.hornpipe comes last: killed between two of these, a run that goes on does this epoch's end again.
         if best {
             self.folder.save(BEST, &checkpoint)?;
         }
-        self.last_save = Instant::now();
         self.folder.add(metrics)?;
+        self.folder.save(LAST, &checkpoint)?;
+        self.last_save = Instant::now();
         let describe = |q: Quality| {
             format!(
                 "{:.4} nats, {:.4} bits, perplexity {:.3}, accuracy {:.1} %",
@@ -311,26 +326,23 @@ fn finish(args: &Args, trainer: &Trainer, folder: &RunFolder, outcome: Outcome) 
     let outcome = match outcome {
         Outcome::Finished => "finished",
         Outcome::OutOfPatience => {
-            eprintln!("the loss has not improved for {} epochs", trainer.settings().patience.unwrap_or(0));
+            tell!("the loss has not improved for {} epochs", trainer.settings().patience.unwrap_or(0));
             "out-of-patience"
         }
         Outcome::Stopped => {
-            eprintln!("stopped after step {} of {}; go on with", progress.step, progress.total_steps);
-            eprintln!("    hornpipe train --resume {name}");
+            tell!("stopped after step {} of {}; go on with", progress.step, progress.total_steps);
+            tell!("    hornpipe train --resume {name}");
             "stopped"
         }
     };
     if let Some((loss, epoch)) = progress.best {
-        eprintln!(
-            "best: epoch {epoch} with {loss:.4} nats per character, after {}",
-            duration(trainer.seconds())
-        );
+        tell!("best: epoch {epoch} with {loss:.4} nats per character, after {}", duration(trainer.seconds()));
     }
     let tune = if interrupt::requested() { None } else { Some(tune(args, folder, trainer.settings())?) };
     if let Some(tune) = &tune {
         let path = folder.path().join("tune.abc");
         output::print_or_write(Some(&path), tune)?;
-        eprintln!("more of them: hornpipe generate {}\n", folder.path().join(BEST).display());
+        tell!("more of them: hornpipe generate {}\n", folder.path().join(BEST).display());
     }
     if args.json {
         return output::print_json(&Report {

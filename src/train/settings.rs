@@ -163,7 +163,9 @@ impl Settings {
         };
         self.model(1).validate()?;
         let size = |n: usize| (1..=1 << 16).contains(&n);
-        check(self.epochs >= 1, "--epochs", "at least 1", self.epochs.to_string())?;
+        // All epochs are laid out once, to count their steps.
+        let epochs = (1..=100_000).contains(&self.epochs);
+        check(epochs, "--epochs", "from 1 to 100000", self.epochs.to_string())?;
         let steps = self.steps.unwrap_or(1);
         check(steps >= 1, "--steps", "at least 1", steps.to_string())?;
         check(size(self.batch_size), "--batch-size", "from 1 to 65536", self.batch_size.to_string())?;
@@ -176,9 +178,9 @@ impl Settings {
             self.shard_rows.to_string(),
         )?;
         check(
-            self.lr > 0.0 && self.lr.is_finite(),
+            self.lr > 0.0 && (self.lr as f32).is_finite(),
             "--lr",
-            "a number above 0, such as 0.001",
+            "a number above 0 that 32 bits can hold, such as 0.001",
             self.lr.to_string(),
         )?;
         let clip = self.clip_norm.unwrap_or(1.0);
@@ -218,7 +220,10 @@ mod tests {
             edit(&mut settings);
             settings.validate().unwrap_err().to_string()
         };
-        assert_eq!(bad(&|s| s.lr = f64::NAN), "--lr must be a number above 0, such as 0.001, and not NaN");
+        assert_eq!(
+            bad(&|s| s.lr = f64::NAN),
+            "--lr must be a number above 0 that 32 bits can hold, such as 0.001, and not NaN"
+        );
         assert!(bad(&|s| s.epochs = 0).starts_with("--epochs"));
         assert!(bad(&|s| s.batch_size = 0).starts_with("--batch-size"));
         assert!(bad(&|s| s.shard_rows = 17).starts_with("--shard-rows"));

@@ -177,6 +177,9 @@ impl Snapshot {
         let parameters = read_all("")?;
         let names = settings.optimizer.moment_names();
         let arrays = names.iter().map(|name| read_all(&format!("{name}."))).collect::<Result<_, _>>()?;
+        if state_rows != settings.batch_size {
+            return Err(config(&"its state has other rows than its batch size says"));
+        }
         let mut state = State { layers: Vec::new() };
         for l in 0..model.layers {
             let mut arrays = Vec::new();

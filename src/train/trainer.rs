@@ -81,6 +81,17 @@ pub enum TrainError<E> {
         /// What was not finite.
         cause: NotFinite,
     },
+    /// A loss on the held-out tunes that is not finite: the steps before it were, but what they led to is of no use.
+    #[error(
+        "the loss on the held-out tunes is {nats} nats per character: training has diverged by step {step}; try a lower \
+         --lr or a smaller --clip-norm"
+    )]
+    HeldOutNotFinite {
+        /// The last step, counted from 1.
+        step: u64,
+        /// The loss.
+        nats: f64,
+    },
     /// The observer failed.
     #[error(transparent)]
     Observer(E),
@@ -203,30 +214,46 @@ impl Trainer {
     /// # Errors
     /// Where the training diverges (nothing of that step is kept), or the observer fails.
     pub fn run<O: Observer>(&mut self, observer: &mut O) -> Result<Outcome, TrainError<O::Error>> {
-        while !self.is_finished() {
-            if self.run_epoch(observer)? == Control::Stop {
-                return Ok(Outcome::Stopped);
+        // Asked before each epoch, so that a run resumed after its end ends as it did before.
+        loop {
+            if self.is_finished() {
+                return Ok(Outcome::Finished);
             }
-            if let (Some(patience), Some((_, best))) = (self.settings.patience, self.progress.best)
-                && self.progress.epoch >= best + patience
-            {
+            if self.is_out_of_patience() {
                 return Ok(Outcome::OutOfPatience);
             }
+            // A stop after the last epoch stops nothing.
+            if self.run_epoch(observer)? == Control::Stop && !self.is_finished() && !self.is_out_of_patience()
+            {
+                return Ok(Outcome::Stopped);
+            }
         }
-        Ok(Outcome::Finished)
     }
 
+    /// Whether the last epoch is over, its evaluation included.
     fn is_finished(&self) -> bool {
-        let Progress { step, total_steps, epoch, .. } = self.progress;
         match self.settings.steps {
-            Some(_) => step >= total_steps,
-            None => epoch >= self.settings.epochs,
+            Some(_) => self.no_step_is_left() && self.progress.batch == 0,
+            None => self.progress.epoch >= self.settings.epochs,
         }
     }
 
-    /// The learning rate of the next step.
-    fn lr(&self) -> f64 {
-        self.settings.schedule.lr(self.settings.lr, self.progress.step, self.progress.total_steps)
+    /// Whether a run measured in steps has done all of them.
+    fn no_step_is_left(&self) -> bool {
+        self.settings.steps.is_some() && self.progress.step >= self.progress.total_steps
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        let Progress { epoch, batch, best, .. } = self.progress;
+        match (self.settings.patience, best) {
+            (Some(patience), Some((_, best))) => batch == 0 && epoch >= best.saturating_add(patience),
+            _ => false,
+        }
+    }
+
+    /// The learning rate of step `step`, counted from 0.
+    fn lr(&self, step: u64) -> f64 {
+        self.settings.schedule.lr(self.settings.lr, step, self.progress.total_steps)
     }
 
     /// From where the epoch under way stands to its end, evaluation included.
@@ -234,14 +261,13 @@ impl Trainer {
         let source = Arc::clone(&self.data.source);
         let epoch = source.epoch(self.settings.seed, self.progress.epoch);
         let batches = epoch.len() as u64;
-        let mut lr = self.lr();
-        while self.progress.batch < batches && !(self.settings.steps.is_some() && self.is_finished()) {
-            lr = self.lr();
+        while self.progress.batch < batches && !self.no_step_is_left() {
             let batch = epoch.batch(self.progress.batch as usize);
             if !epoch.carries_state() {
                 self.zero_state();
             }
             let step = self.progress.step;
+            let lr = self.lr(step);
             let masking = Some(Masking { seed: self.settings.seed, step });
             let Settings { optimizer, clip_norm, .. } = self.settings;
             let hyper = Hyper { optimizer, lr, clip_norm, step };
@@ -272,6 +298,10 @@ impl Trainer {
                 self.engine.set_state(&state);
                 match quality {
                     None => return Ok(Control::Stop),
+                    // The weights of the last step are good for nothing, so its epoch must not become the best one.
+                    Some(Quality { nats_per_char: nats, .. }) if !nats.is_finite() => {
+                        return Err(TrainError::HeldOutNotFinite { step: self.progress.step, nats });
+                    }
                     some => some,
                 }
             }
@@ -282,7 +312,7 @@ impl Trainer {
         let metrics = EpochMetrics {
             epoch: self.progress.epoch,
             step: self.progress.step,
-            lr,
+            lr: self.lr(self.progress.step.saturating_sub(1)),
             training,
             held_out,
             seconds: self.seconds(),
