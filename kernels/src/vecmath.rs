@@ -184,10 +184,13 @@ mod tests {
         worst
     }
 
+    /// One argument in so many; fewer where the tests run on an emulated processor (see `.ci/run`).
+    const SAMPLE: u32 = if cfg!(target_arch = "aarch64") { 50_021 } else { 251 };
+
     #[test]
     fn dense_sample() {
         for isa in Isa::available() {
-            println!("{isa}: exp, sigmoid, tanh {:?} ULP", greatest_error(isa, 0, 251));
+            println!("{isa}: exp, sigmoid, tanh {:?} ULP", greatest_error(isa, 0, SAMPLE));
         }
     }
 

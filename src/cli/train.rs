@@ -128,9 +128,13 @@ pub fn run(args: Args) -> Result<()> {
 /// A run from its beginning.
 fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> {
     let base = args.init_from.as_deref().map(load::snapshot).transpose()?;
-    let settings = args.flags.settings(args.preset.unwrap_or(PresetName::Folk).preset(), base.as_ref())?;
+    let preset = args.preset.unwrap_or(PresetName::Folk).preset();
+    let mut settings = args.flags.settings(preset, base.as_ref())?;
     let corpus = load::corpus(&args.corpus)?;
     let data = Data::new(&corpus, &settings, base.as_ref().map(|base| base.vocabulary.clone()))?;
+    if args.flags.leaves_length_open() {
+        settings.epochs = preset.epochs(data.source.batches(settings.seed, 0));
+    }
     let model = settings.model(data.vocabulary.len());
     let batch = (settings.seq_len, settings.batch_size);
     memory::check(&model, settings.optimizer, batch, settings.shard_rows)?;

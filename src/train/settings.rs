@@ -98,7 +98,16 @@ pub enum SettingsError {
 }
 
 impl Preset {
-    /// Its settings.
+    /// Its epochs, for a corpus of so many steps an epoch. The article's are always 12; folk trains for about 4,000 steps,
+    /// a few minutes, since a small corpus needs more passes than a large one.
+    pub fn epochs(self, steps_per_epoch: usize) -> u32 {
+        match self {
+            Preset::Article => 12,
+            Preset::Folk => (4000 / steps_per_epoch.max(1)).clamp(4, 24) as u32,
+        }
+    }
+
+    /// Its settings. The epochs stand for a corpus of middling size; [`Preset::epochs`] knows better.
     pub fn settings(self) -> Settings {
         let article = Settings {
             objective: Objective::ManyToOne,
