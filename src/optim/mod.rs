@@ -1,6 +1,6 @@
 //! Optimisers, clipping and learning-rate schedules.
 //!
-//! [`reference`] has the update rules in plain loops; the kernels do the same work in one pass over memory.
+//! [`mod@reference`] has the update rules in plain loops; the kernels do the same work in one pass over memory.
 
 mod moments;
 pub mod reference;

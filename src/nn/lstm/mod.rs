@@ -16,7 +16,7 @@
 //! Shapes: `x [T, B, I]`, `h` and `c [T, B, H]`, `w_ih [4H, I]`, `w_hh [4H, H]`, `b [4H]`; the four gates stand in the
 //! order i, f, g, o, so gate `q` of unit `u` is row `q·H + u`.
 //!
-//! * [`reference`] is these equations in plain loops, and their derivatives. Read it first.
+//! * [`mod@reference`] is these equations in plain loops, and their derivatives. Read it first.
 //! * [`fast`] is the same layer on the kernels: the input products of all time steps in one go, then one fused kernel
 //!   a step.
 
