@@ -5,7 +5,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hornpipe::nn::init::Initializer;
-use hornpipe::nn::lstm::fast::{Cache, LayerWeights, Tools};
+use hornpipe::nn::lstm::fast::{Cache, Entering, LayerWeights, Leaving, Tools};
 use hornpipe::nn::{Batch, CpuEngine, Engine, Input, Masking, ModelConfig, State, default_shard_rows};
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe_kernels::gemm::Gemm;
@@ -80,22 +80,27 @@ fn layer(c: &mut Criterion) {
     let mut d_x = vec![0.0; T * rows * hidden];
     let resets = vec![false; T * rows];
     let (mut d_w_ih, mut d_w_hh, mut d_bias) = (w.clone(), w.clone(), bias.clone());
+    let input = Entering { weights: &weights, x: &x, resets: &resets };
     let flops = (2 * 4 * hidden * 2 * hidden * T * rows) as u64;
     let mut group = c.benchmark_group("layer_h256_r16_t100_one_thread");
     group.sample_size(10).measurement_time(Duration::from_secs(4));
     group.throughput(Throughput::Elements(flops));
-    group.bench_function("forward", |b| b.iter(|| cache.forward(&weights, &x, &resets)));
+    group.bench_function("forward", |b| b.iter(|| cache.forward(input)));
     group.throughput(Throughput::Elements(2 * flops));
     group.bench_function("backward", |b| {
         // The backward pass overwrites what the forward pass left, so each has its own; only the backward pass is timed.
         b.iter_custom(|iterations| {
             let mut total = Duration::ZERO;
             for _ in 0..iterations {
-                cache.forward(&weights, &x, &resets);
+                cache.forward(input);
                 let began = Instant::now();
-                let gradients = [&mut d_w_ih[..], &mut d_w_hh[..], &mut d_bias[..]];
-                cache.backward(&weights, &resets, &x, &d_h, gradients, &mut tools);
-                cache.input_gradient(&weights, &mut d_x);
+                let gradients = Leaving {
+                    d_w_ih: &mut d_w_ih,
+                    d_w_hh: &mut d_w_hh,
+                    d_bias: &mut d_bias,
+                    d_x: Some(&mut d_x),
+                };
+                cache.backward(input, &d_h, gradients, &mut tools);
                 total += began.elapsed();
             }
             total

@@ -33,35 +33,39 @@ impl Kernel for Add<'_> {
     }
 }
 
-/// `sums[n] = Σ_r rows[r, n]` over the rows of a row-major matrix, in the order of `r`: the gradient of a bias.
+/// `sums[n] += Σ_r rows[r, n]` over the rows of a row-major matrix, in the order of `r`: the gradient of a bias.
 ///
 /// # Panics
 /// Where `rows` is not a whole number of rows of `sums.len()`.
-pub fn sum_rows(isa: Isa, rows: &[f32], sums: &mut [f32]) {
+pub fn add_rows(isa: Isa, rows: &[f32], sums: &mut [f32]) {
     assert!(!sums.is_empty() && rows.len().is_multiple_of(sums.len()), "rows [R, N]");
-    isa.run(SumRows { rows, sums });
+    isa.run(AddRows { rows, sums });
 }
 
-struct SumRows<'a> {
+struct AddRows<'a> {
     rows: &'a [f32],
     sums: &'a mut [f32],
 }
 
-impl Kernel for SumRows<'_> {
+impl Kernel for AddRows<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let width = self.sums.len();
-        let (count, rows, sums) = (self.rows.len() / width, self.rows.as_ptr(), self.sums.as_mut_ptr());
-        for (at, n) in vectors(s, width) {
-            let mut sum = s.splat(0.0);
-            for r in 0..count {
-                // SAFETY: row `r` has `width` numbers, and `vectors` stays within `width`.
-                sum = s.add(sum, unsafe { s.load_first(rows.add(r * width + at), n) });
+        let sums = self.sums.as_mut_ptr();
+        // Row after row, so that memory is read front to back; four at a time, so that the sums are loaded less often.
+        for rows in self.rows.chunks(4 * width) {
+            for (at, n) in vectors(s, width) {
+                // SAFETY: `vectors` stays within `width`, the length of `sums` and of each of the rows.
+                unsafe {
+                    let mut sum = s.load_first(sums.add(at), n);
+                    for row in rows.chunks_exact(width) {
+                        sum = s.add(sum, s.load_first(row.as_ptr().add(at), n));
+                    }
+                    s.store_first(sums.add(at), sum, n);
+                }
             }
-            // SAFETY: as above.
-            unsafe { s.store_first(sums.add(at), sum, n) };
         }
     }
 }
@@ -118,9 +122,10 @@ mod tests {
                     let matrix = noise.vec(rows * len, 1.0);
                     let want: Vec<f64> =
                         (0..len).map(|n| (0..rows).map(|r| f64::from(matrix[r * len + n])).sum()).collect();
-                    let mut sums = vec![f32::NAN; len];
-                    sum_rows(isa, &matrix, &mut sums);
-                    close(&sums, &want, 1e-5, 1e-5, &format!("{isa} {rows}×{len} sum_rows"));
+                    let mut sums = vec![2.0; len];
+                    add_rows(isa, &matrix, &mut sums);
+                    sums.iter_mut().for_each(|x| *x -= 2.0);
+                    close(&sums, &want, 1e-5, 1e-5, &format!("{isa} {rows}×{len} add_rows"));
                 }
             }
         }

@@ -41,7 +41,7 @@ pub struct Flags {
     /// Which predictions count: the one after a window, or the one after every character.
     #[arg(long, value_enum)]
     objective: Option<Objective>,
-    /// Passes over the training tunes [default: article 12; folk as many as make about 4,000 steps, from 4 to 24].
+    /// Passes over the training tunes [default: article 12; folk as many as make about 4,500 steps, from 4 to 24].
     #[arg(long, value_name = "N", conflicts_with = "steps")]
     epochs: Option<u32>,
     /// Length of the run in optimiser steps, instead of epochs.

@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::sampling::Scratch;
 use super::{GenerateError, Request};
-use crate::nn::{Engine, State};
+use crate::nn::{Batch, Engine, State};
 use ndarray::Axis;
 use std::ops::ControlFlow;
 
@@ -38,7 +38,7 @@ impl<'a> Decoder<'a> {
         self.engine.set_state(&self.zeros(live.len()));
         for t in 0.. {
             self.reset(rows, &live, t);
-            self.step(rows, &live, |_| Some(t))?;
+            self.step(rows, &live, t)?;
             let left = live.iter().filter(|&&row| !rows[row].is_finished()).count();
             if self.report().is_break() || left == 0 {
                 break;
@@ -54,20 +54,32 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Each character anew from the zero state through the last `window` characters. The windows of a batch begin
-    /// together; a shorter one is fed line feeds at its end, whose logits nobody reads.
+    /// Each character anew from the zero state through the last `window` characters. The windows of a batch end together; a
+    /// shorter one is fed line feeds in front, and the state is zero where it begins.
     pub fn windowed(&mut self, rows: &mut [Row], window: usize) -> Result<(), GenerateError> {
         let mut live: Vec<usize> = (0..rows.len()).collect();
         let mut zeros = self.zeros(live.len());
         loop {
-            // Of each row of the batch: where its window begins and how long it is.
-            let windows: Vec<(usize, usize)> = live
-                .iter()
-                .map(|&row| (rows[row].len().saturating_sub(window), rows[row].len().min(window)))
-                .collect();
+            let steps = live.iter().map(|&row| rows[row].len().min(window)).max().unwrap_or(0);
+            let mut batch = Batch::zeros(steps, live.len());
+            batch.tokens.fill(self.newline);
+            for (b, &row) in live.iter().enumerate() {
+                let row = &rows[row];
+                let length = row.len().min(window);
+                batch.resets[[steps - length, b]] = true;
+                for k in 0..length {
+                    let token = row.at(row.len() - length + k);
+                    batch.tokens[[steps - length + k, b]] = token.unwrap_or(self.newline);
+                }
+            }
             self.engine.set_state(&zeros);
-            for t in 0..windows.iter().map(|&(_, length)| length).max().unwrap_or(0) {
-                self.step(rows, &live, |b| (t < windows[b].1).then_some(windows[b].0 + t))?;
+            let vocabulary = self.engine.config().vocabulary;
+            let logits = self.engine.last_logits(&batch);
+            let logits = logits.as_standard_layout();
+            let logits = logits.as_slice().expect("the standard layout is one slice");
+            for (&row, logits) in live.iter().zip(logits.chunks_exact(vocabulary)) {
+                rows[row].write(logits, self.request, self.newline, &mut self.scratch)?;
+                self.written += 1;
             }
             live.retain(|&row| !rows[row].is_finished());
             if self.report().is_break() || live.is_empty() {
@@ -79,24 +91,18 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// One step of the network: row `b` of the batch is fed character `place(b)` of its running text, and where the
-    /// one after it is not known yet, it is chosen. Without a place or a character it is fed a line feed for nothing.
-    fn step(
-        &mut self,
-        rows: &mut [Row],
-        live: &[usize],
-        place: impl Fn(usize) -> Option<usize>,
-    ) -> Result<(), GenerateError> {
+    /// One step of the network: each row of the batch is fed character `t` of its running text, and where the one after it
+    /// is not known yet, it is chosen. Beyond its text it is fed a line feed for nothing.
+    fn step(&mut self, rows: &mut [Row], live: &[usize], t: usize) -> Result<(), GenerateError> {
         let Decoder { engine, request, newline, written, scratch, tokens, .. } = self;
         tokens.clear();
-        let token = |(b, &row): (usize, &usize)| place(b).and_then(|at| rows[row].at(at)).unwrap_or(*newline);
-        tokens.extend(live.iter().enumerate().map(token));
+        tokens.extend(live.iter().map(|&row| rows[row].at(t).unwrap_or(*newline)));
         let vocabulary = engine.config().vocabulary;
         let logits = engine.advance(tokens);
         let logits = logits.as_standard_layout();
         let logits = logits.as_slice().expect("the standard layout is one slice");
-        for (b, (&row, logits)) in live.iter().zip(logits.chunks_exact(vocabulary)).enumerate() {
-            if place(b).is_some_and(|at| rows[row].awaits(at + 1)) {
+        for (&row, logits) in live.iter().zip(logits.chunks_exact(vocabulary)) {
+            if rows[row].awaits(t + 1) {
                 rows[row].write(logits, request, *newline, scratch)?;
                 *written += 1;
             }

@@ -103,6 +103,12 @@ pub trait Engine: Send {
     /// As [`Engine::gradients`].
     fn evaluate(&mut self, batch: &Batch) -> LossSums;
 
+    /// The forward pass alone, without dropout; returns the logits `[B, V]` after the last step. Weights and targets do not matter.
+    ///
+    /// # Panics
+    /// As [`Engine::gradients`].
+    fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32>;
+
     /// One step of generation: takes one character for each row, returns the logits `[B, V]` of the next.
     ///
     /// # Panics

@@ -123,12 +123,16 @@ impl Engine for ReferenceEngine {
         loss(batch, &pass.logits).0
     }
 
+    fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
+        let pass = forward(&self.network(), batch, &self.states(), None);
+        self.keep(pass.final_states());
+        self.logits = pass.logits.index_axis_move(ndarray::Axis(0), batch.steps() - 1);
+        self.logits.view()
+    }
+
     fn advance(&mut self, tokens: &[u32]) -> ArrayView2<'_, f32> {
         let mut batch = Batch::zeros(1, tokens.len());
         batch.tokens.row_mut(0).iter_mut().zip(tokens).for_each(|(to, &token)| *to = token);
-        let pass = forward(&self.network(), &batch, &self.states(), None);
-        self.keep(pass.final_states());
-        self.logits = pass.logits.index_axis_move(ndarray::Axis(0), 0);
-        self.logits.view()
+        self.last_logits(&batch)
     }
 }

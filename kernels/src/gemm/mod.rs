@@ -1,7 +1,7 @@
 //! Large matrix products: `C = A·B` or `C += A·B`, operands transposed at will.
 //!
 //! Two implementations stand behind [`Gemm`]: the crate `matrixmultiply`, which chooses its instruction set itself, and
-//! [`own`], which runs on the one it is told. A forced instruction set therefore means our own.
+//! our own (`own.rs`), which runs on the one it is told. A forced instruction set therefore means the latter.
 
 mod own;
 

@@ -5,7 +5,7 @@
 //!     for the summed index, DEPTH at a time:
 //!         pack B[depth, columns] into panels
 //!         for rows of C, ROWS at a time:
-//!             pack A[rows, depth] into groups, unless its rows are contiguous
+//!             pack A[rows, depth], the summed index outside, unless A's rows are contiguous
 //!             for each panel:
 //!                 for each group of rows:
 //!                     tile (registers)
@@ -72,7 +72,7 @@ impl Kernel for Multiply<'_> {
                     let rows = ROWS.min(a.rows - row);
                     let packed = a.col_stride != 1;
                     if packed {
-                        pack_a(s, a, row, rows, k, depth, &mut scratch.a);
+                        pack_a(a, row, rows, k, depth, &mut scratch.a);
                     }
                     for (p, panel) in
                         scratch.b.chunks_exact(depth * width).take(columns.div_ceil(width)).enumerate()
@@ -83,9 +83,9 @@ impl Kernel for Multiply<'_> {
                             let job = Job {
                                 a: if packed {
                                     Rows {
-                                        first: scratch.a[first * depth..].as_ptr(),
+                                        first: scratch.a[first..].as_ptr(),
                                         row_stride: 1,
-                                        col_stride: n,
+                                        col_stride: rows,
                                     }
                                 } else {
                                     Rows {
@@ -130,16 +130,15 @@ fn pack_b(b: Matrix, k: usize, depth: usize, column: usize, columns: usize, widt
     }
 }
 
-/// Groups `[depth, rows of the group]` of `a[row.., k..]`, one after the other.
-#[inline(always)]
-fn pack_a<S: Simd>(s: S, a: Matrix, row: usize, rows: usize, k: usize, depth: usize, to: &mut [f32]) {
-    // The summed index outside: where A is transposed, a run of rows is contiguous in memory.
-    for i in 0..depth {
+/// `[depth, rows]` of `a[row.., k..]`: where A is transposed, each step of the summed index is one contiguous copy.
+fn pack_a(a: Matrix, row: usize, rows: usize, k: usize, depth: usize, to: &mut [f32]) {
+    for (i, to) in to.chunks_exact_mut(rows).take(depth).enumerate() {
         let start = row * a.row_stride + (k + i) * a.col_stride;
-        for (first, n) in groups(s, rows) {
-            let group = &mut to[first * depth + i * n..][..n];
-            for (r, x) in group.iter_mut().enumerate() {
-                *x = a.data[start + (first + r) * a.row_stride];
+        if a.row_stride == 1 {
+            to.copy_from_slice(&a.data[start..start + rows]);
+        } else {
+            for (r, x) in to.iter_mut().enumerate() {
+                *x = a.data[start + r * a.row_stride];
             }
         }
     }
@@ -162,6 +161,12 @@ struct Job {
 unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
     let lanes_of = |v: usize| job.columns.saturating_sub(v * S::LANES).min(S::LANES);
     let mut acc = [[s.splat(0.0); PANEL_VECTORS]; R];
+    // The tile of C is needed at the end; it is fetched while the product runs.
+    for r in 0..R {
+        for v in 0..PANEL_VECTORS {
+            s.prefetch(job.c.wrapping_add(r * job.c_stride + v * S::LANES));
+        }
+    }
     // SAFETY: the caller vouches for the rows of A and the panel.
     unsafe { tile::<S, R>(s, job.a, job.depth, job.panel, &mut acc) };
     for (r, sums) in acc.iter().enumerate() {

@@ -89,6 +89,9 @@ impl Kernel for Step<'_> {
     }
 }
 
+/// f32 in a cache line.
+const LINE: usize = 16;
+
 /// A panel of up to `4·LANES` units for a group of rows. Pointers stand at the group's first row and the panel's
 /// first unit; from row to row it is `hidden` further (`4·hidden` for `gates`).
 struct Job {
@@ -109,6 +112,18 @@ struct Job {
 unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
     let Job { hidden, units, .. } = job;
     let mut acc = [[s.splat(0.0); PANEL_VECTORS]; R];
+    // What the end of this tile needs, fetched while the product runs.
+    for r in 0..R {
+        for at in (0..units).step_by(LINE) {
+            let state = r * hidden + at;
+            for array in [job.d_h, job.d_c.cast_const(), job.c_prev, job.c] {
+                s.prefetch(array.wrapping_add(state));
+            }
+            for gate in 0..4 {
+                s.prefetch(job.gates.wrapping_add((4 * r + gate) * hidden + at));
+            }
+        }
+    }
     if let Some(next) = job.next {
         // SAFETY: the caller vouches for the rows of d_gates_next and the panel.
         unsafe { multiply::<S, R>(s, next, 4 * hidden, job.panel, &mut acc) };

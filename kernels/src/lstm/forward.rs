@@ -202,6 +202,17 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
         // SAFETY: the caller vouches for the rows of x and the panel.
         unsafe { multiply::<S, R>(s, input.x, input.depth, input.panel, &mut acc) };
     }
+    // What the end of this tile and the beginning of the next block need, fetched while the product runs.
+    for r in 0..R {
+        s.prefetch(job.c_prev.wrapping_add(r * hidden));
+        s.prefetch(job.c.wrapping_add(r * hidden));
+        s.prefetch(job.h.wrapping_add(r * hidden));
+        if let Some(gates) = job.gates {
+            for gate in 0..PANEL_VECTORS {
+                s.prefetch(gates.wrapping_add((4 * r + gate) * hidden + S::LANES));
+            }
+        }
+    }
     // SAFETY: the caller vouches for the rows of h_prev and the panel.
     unsafe { multiply::<S, R>(s, job.h_prev, hidden, job.panel, &mut acc) };
 

@@ -73,6 +73,12 @@ pub trait Simd: Copy {
     /// `n <= LANES`, and `p` must be writable for `n` f32.
     unsafe fn store_first(self, p: *mut f32, v: Self::V, n: usize);
 
+    /// Asks for the cache line at `p`, which is to be read or written soon. Any address will do; where there is no instruction
+    /// for it, nothing happens.
+    fn prefetch(self, p: *const f32) {
+        let _ = p;
+    }
+
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`.
@@ -99,7 +105,8 @@ pub trait Simd: Copy {
     fn round(self, a: Self::V) -> Self::V;
     /// `if a < 0 { x } else { y }`; where `a` is NaN, `y`.
     fn select_negative(self, a: Self::V, x: Self::V, y: Self::V) -> Self::V;
-    /// `a · 2^n` for an integer `n` with `|n| <= 252`, as by [`scale_in_two`]. NaN in `n` gives anything.
+    /// `a · 2^n` for an integer `n` with `|n| <= 252`, rounded as two factors would be below the normal range. NaN in
+    /// `n` gives anything.
     fn scale(self, a: Self::V, n: Self::V) -> Self::V;
 
     /// The sum of all lanes, in an order that is fixed for the instruction set.

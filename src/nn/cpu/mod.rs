@@ -220,6 +220,22 @@ impl Engine for CpuEngine {
         sums.unwrap_or_default()
     }
 
+    fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
+        self.check(batch);
+        let CpuEngine { config, threads, parameters, weights, shards, workspaces, generation, .. } = self;
+        generation.prepare(config, shards);
+        let mut jobs: Vec<_> = shards.iter_mut().zip(&mut generation.steps).collect();
+        threads.install(|| {
+            weights.refresh(parameters);
+            let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
+            let leaf = |(shard, step): &mut (&mut Shard, &mut Step)| {
+                lock(&workspaces[worker()]).last_logits(&job, shard, &mut step.logits);
+            };
+            reduce::reduce(&mut jobs, &leaf, &|(), ()| ()).unwrap_or_default();
+        });
+        generation.gather(shards, config.vocabulary)
+    }
+
     fn advance(&mut self, tokens: &[u32]) -> ArrayView2<'_, f32> {
         let vocabulary = self.config.vocabulary;
         let rows: usize = self.shards.iter().map(|s| s.rows).sum();
@@ -228,8 +244,7 @@ impl Engine for CpuEngine {
         let CpuEngine { config, threads, parameters, weights, shards, generation, .. } = self;
         weights.refresh_generation(parameters);
         generation.prepare(config, shards);
-        let advance = |job: &mut (&mut Shard, &mut Step)| {
-            let (shard, step) = job;
+        let advance = |(shard, step): &mut (&mut Shard, &mut Step)| {
             step.advance(config, parameters, weights, &tokens[shard.first_row..][..shard.rows], shard);
         };
         let mut jobs: Vec<_> = shards.iter_mut().zip(&mut generation.steps).collect();
@@ -238,11 +253,7 @@ impl Engine for CpuEngine {
             [job] => advance(job),
             jobs => threads.install(|| reduce::reduce(jobs, &advance, &|(), ()| ()).unwrap_or_default()),
         }
-        for (shard, step) in shards.iter().zip(&generation.steps) {
-            let at = shard.first_row * vocabulary;
-            generation.logits[at..at + shard.rows * vocabulary].copy_from_slice(&step.logits);
-        }
-        ArrayView2::from_shape((rows, vocabulary), &generation.logits).expect("logits [B, V]")
+        generation.gather(shards, vocabulary)
     }
 }
 
@@ -279,6 +290,18 @@ impl Generation {
             })
             .collect();
         self.logits = vec![0.0; self.steps.iter().map(|s| s.logits.len()).sum()];
+    }
+}
+
+impl Generation {
+    /// The logits of all shards, `[B, V]`.
+    fn gather(&mut self, shards: &[Shard], vocabulary: usize) -> ArrayView2<'_, f32> {
+        for (shard, step) in shards.iter().zip(&self.steps) {
+            let at = shard.first_row * vocabulary;
+            self.logits[at..at + shard.rows * vocabulary].copy_from_slice(&step.logits);
+        }
+        let rows = shards.iter().map(|s| s.rows).sum();
+        ArrayView2::from_shape((rows, vocabulary), &self.logits).expect("logits [B, V]")
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::weights::Weights;
 use crate::nn::engine::Masking;
-use crate::nn::lstm::fast::{Cache, Tools, grow};
+use crate::nn::lstm::fast::{Cache, Entering, Leaving, Tools, grow};
 use crate::nn::{Batch, Input, ModelConfig, Parameters, reference::scalar_input};
 use hornpipe_kernels::dropout::{Dropout, Site};
-use hornpipe_kernels::elementwise::{add_assign, sum_rows};
+use hornpipe_kernels::elementwise::{add_assign, add_rows};
 use hornpipe_kernels::gemm::{Gemm, Into, Matrix};
 use hornpipe_kernels::softmax::{CrossEntropy, LossSums};
 use hornpipe_kernels::{Buffer, Isa};
@@ -133,7 +133,7 @@ impl Workspace {
             let (h, c) = cache.initial_state();
             h.copy_from_slice(&shard.h[l]);
             c.copy_from_slice(&shard.c[l]);
-            cache.forward(&job.weights.layers[l], x, &self.resets);
+            cache.forward(Entering { weights: &job.weights.layers[l], x, resets: &self.resets });
             let (h, c) = cache.final_state();
             shard.h[l].copy_from_slice(h);
             shard.c[l].copy_from_slice(c);
@@ -174,6 +174,14 @@ impl Workspace {
         self.loss(job, shard, first, None)
     }
 
+    /// Forward only; `logits [R, V]` after the last step are overwritten.
+    pub fn last_logits(&mut self, job: &Job, shard: &mut Shard, logits: &mut [f32]) {
+        self.layers_forward(job, shard);
+        let top = shard.h.last().expect("a network has a layer");
+        let (_, bias) = job.parameters.layout().linear();
+        job.weights.linear.multiply(top, Some(job.parameters.slice(bias)), logits);
+    }
+
     /// Forward and backward; `gradients` are overwritten.
     pub fn gradients(&mut self, job: &Job, shard: &mut Shard, gradients: &mut Parameters) -> LossSums {
         let first = self.layers_forward(job, shard);
@@ -200,7 +208,8 @@ impl Workspace {
         let top = Matrix::new(&top[from * hidden..], tokens - from, hidden);
         let d_logits_matrix = Matrix::new(d_logits, tokens - from, vocabulary).t();
         tools.gemm.multiply(d_logits_matrix, top, Into::Overwrite, d_weight, &mut tools.scratch);
-        sum_rows(tools.gemm.isa(), d_logits, d_bias);
+        d_bias.fill(0.0);
+        add_rows(tools.gemm.isa(), d_logits, d_bias);
     }
 
     fn layers_backward(&mut self, job: &Job, shard: &Shard, gradients: &mut Parameters) {
@@ -225,16 +234,23 @@ impl Workspace {
             };
             let weights = &job.weights.layers[l];
             let at = gradients.layout().layer(l).w_ih;
-            cache.backward(weights, resets, x, d_out, gradients.slices_mut(at), tools);
+            let table = gradients.layout().embedding();
+            let d_x = match (l, table) {
+                (0, None) => None,
+                (0, Some(_)) => {
+                    grow(input_gradient, input.len());
+                    Some(&mut input_gradient[..input.len()])
+                }
+                _ => Some(&mut d_in[..]),
+            };
+            let [d_w_ih, d_w_hh, d_bias] = gradients.slices_mut(at);
+            let leaving = Leaving { d_w_ih, d_w_hh, d_bias, d_x };
+            cache.backward(Entering { weights, x, resets }, d_out, leaving, tools);
             if l > 0 {
-                cache.input_gradient(weights, d_in);
                 std::mem::swap(&mut d_out, &mut d_in);
-            } else if let Some(table) = gradients.layout().embedding() {
-                grow(input_gradient, input.len());
-                let d_x = &mut input_gradient[..input.len()];
-                cache.input_gradient(weights, d_x);
-                let d_table = gradients.slice_mut(table);
-                embed_backward(tools.gemm.isa(), config, &self.tokens, d_x, d_table);
+            } else if let Some(table) = table {
+                let d_x = &input_gradient[..input.len()];
+                embed_backward(tools.gemm.isa(), config, &self.tokens, d_x, gradients.slice_mut(table));
             }
         }
     }

@@ -9,11 +9,15 @@
 //! | `d_a · w_hh`, one step, with the gate gradients | `[R, 4H] × [4H, H]` | [`lstm::Backward`] |
 //! | `d_w_ih = d_aᵀ · x`, `d_w_hh = d_aᵀ · h_prev` | `[4H, T·R] × [T·R, I or H]` | [`Gemm`] |
 //! | `d_x = d_a · w_ih` | `[T·R, 4H] × [4H, I]` | packed |
+//!
+//! Time is cut into chunks of a few steps, each of which passes through all its products before the next, so that
+//! the activations are read again while they are in cache. For the sums over `T·R` that means one addition more a chunk.
 
 use super::GATES;
-use hornpipe_kernels::elementwise::sum_rows;
+use hornpipe_kernels::elementwise::add_rows;
 use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
 use hornpipe_kernels::{Buffer, Isa, Packed, lstm};
+use std::ops::Range;
 
 /// The weights of one layer as the kernels read them; packed again after each update.
 #[derive(Clone, Debug)]
@@ -80,6 +84,30 @@ impl LayerWeights {
     }
 }
 
+/// What a layer works on, the same forward and backward.
+#[derive(Clone, Copy, Debug)]
+pub struct Entering<'a> {
+    /// Its packed weights.
+    pub weights: &'a LayerWeights,
+    /// `[T, R, I]`: the input.
+    pub x: &'a [f32],
+    /// `[T, R]`: where the state that enters a step is zero.
+    pub resets: &'a [bool],
+}
+
+/// The gradients that a layer computes; each is overwritten.
+#[derive(Debug)]
+pub struct Leaving<'a> {
+    /// `[4H, I]`
+    pub d_w_ih: &'a mut [f32],
+    /// `[4H, H]`
+    pub d_w_hh: &'a mut [f32],
+    /// `[4H]`
+    pub d_bias: &'a mut [f32],
+    /// `[T, R, I]`: the gradient of the input, where it is asked for.
+    pub d_x: Option<&'a mut [f32]>,
+}
+
 /// What one layer keeps from the forward pass for the backward pass.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -140,83 +168,108 @@ impl Cache {
         (&self.h[last.clone()], &self.c[last])
     }
 
-    /// Runs the layer over `x [T, R, I]` from the initial state. `resets [T, R]`.
-    pub fn forward(&mut self, weights: &LayerWeights, x: &[f32], resets: &[bool]) {
+    /// Runs the layer over its input from the initial state.
+    pub fn forward(&mut self, input: Entering) {
+        let Entering { weights, x, resets } = input;
         let (rows, hidden) = (self.rows, self.hidden);
-        let size = rows * hidden;
+        let (size, inputs) = (rows * hidden, x.len() / (self.steps * rows));
         let Cache { gates, h, c, entering, .. } = self;
-        let gates = &mut gates[..self.steps * GATES * size];
-        weights.input.multiply(x, Some(&weights.bias), gates);
-        for (t, gates) in gates.chunks_exact_mut(GATES * size).enumerate() {
-            let resets = &resets[t * rows..(t + 1) * rows];
-            let (h_prev, h) = h[t * size..(t + 2) * size].split_at_mut(size);
-            let (c_prev, c) = c[t * size..(t + 2) * size].split_at_mut(size);
-            let [entering_h, entering_c] = entering;
-            lstm::Forward {
-                w_hh: &weights.recurrent,
-                h_prev: unless_reset(h_prev, resets, entering_h),
-                c_prev: unless_reset(c_prev, resets, entering_c),
-                gates,
-                c,
-                h,
+        for steps in chunks(self.steps, rows) {
+            let tokens = steps.start * rows..steps.end * rows;
+            let gates = &mut gates[tokens.start * GATES * hidden..tokens.end * GATES * hidden];
+            let x = &x[tokens.start * inputs..tokens.end * inputs];
+            weights.input.multiply(x, Some(&weights.bias), gates);
+            for (t, gates) in steps.zip(gates.chunks_exact_mut(GATES * size)) {
+                let resets = &resets[t * rows..(t + 1) * rows];
+                let (h_prev, h) = h[t * size..(t + 2) * size].split_at_mut(size);
+                let (c_prev, c) = c[t * size..(t + 2) * size].split_at_mut(size);
+                let [entering_h, entering_c] = entering;
+                lstm::Forward {
+                    w_hh: &weights.recurrent,
+                    h_prev: unless_reset(h_prev, resets, entering_h),
+                    c_prev: unless_reset(c_prev, resets, entering_c),
+                    gates,
+                    c,
+                    h,
+                }
+                .run();
             }
-            .run();
         }
     }
 
-    /// Back-propagates `d_h [T, R, H]`, the gradient of the output. The gradients of the weights are **overwritten**: `d_w_ih
-    /// [4H, I]`, `d_w_hh [4H, H]`, `d_bias [4H]`. Afterwards [`Cache::input_gradient`] has the gates' gradients to work with,
-    /// and the output is no longer whole.
-    pub fn backward(
+    /// Back-propagates `d_h [T, R, H]`, the gradient of the output. All of `gradients` are **overwritten**. Afterwards the layer's
+    /// output is no longer whole.
+    pub fn backward(&mut self, input: Entering, d_h: &[f32], gradients: Leaving, tools: &mut Tools) {
+        let Entering { weights, x, resets } = input;
+        let Leaving { d_w_ih, d_w_hh, d_bias, mut d_x } = gradients;
+        let (rows, hidden, inputs) = (self.rows, self.hidden, x.len() / (self.steps * self.rows));
+        tools.d_c[..rows * hidden].fill(0.0);
+        d_bias.fill(0.0);
+        let mut into = Into::Overwrite;
+        for steps in chunks(self.steps, rows).rev() {
+            for t in steps.clone().rev() {
+                self.step_backward(weights, resets, t, d_h, tools);
+            }
+            let (from, to) = (steps.start * rows, steps.end * rows);
+            // The entering states are zero where a step resets; of what is not zeroed here, the step before had its use.
+            for_each_reset(&resets[from..to], |at| {
+                self.h[(from + at) * hidden..(from + at + 1) * hidden].fill(0.0);
+            });
+            let Tools { gemm, scratch, .. } = tools;
+            let gates = &self.gates[from * GATES * hidden..to * GATES * hidden];
+            let d_gates = Matrix::new(gates, to - from, GATES * hidden).t();
+            let x = Matrix::new(&x[from * inputs..to * inputs], to - from, inputs);
+            gemm.multiply(d_gates, x, into, d_w_ih, scratch);
+            let h_prev = Matrix::new(&self.h[from * hidden..to * hidden], to - from, hidden);
+            gemm.multiply(d_gates, h_prev, into, d_w_hh, scratch);
+            add_rows(gemm.isa(), gates, d_bias);
+            if let Some(d_x) = d_x.as_deref_mut() {
+                weights.input_back.multiply(gates, None, &mut d_x[from * inputs..to * inputs]);
+            }
+            into = Into::Accumulate;
+        }
+    }
+
+    /// Turns the gates of step `t` into their gradients.
+    fn step_backward(
         &mut self,
         weights: &LayerWeights,
         resets: &[bool],
-        x: &[f32],
+        t: usize,
         d_h: &[f32],
-        gradients: [&mut [f32]; 3],
         tools: &mut Tools,
     ) {
-        let (steps, rows, hidden) = (self.steps, self.rows, self.hidden);
+        let (rows, hidden) = (self.rows, self.hidden);
         let (size, wide) = (rows * hidden, GATES * rows * hidden);
-        let Tools { gemm, scratch, d_c, d_gates_next } = tools;
-        let d_c = &mut d_c[..size];
-        d_c.fill(0.0);
-        for t in (0..steps).rev() {
-            let step_resets = &resets[t * rows..(t + 1) * rows];
-            let (before, after) = self.gates.split_at_mut((t + 1) * wide);
-            let next = (t + 1 < steps).then(|| {
-                let next_resets = &resets[(t + 1) * rows..(t + 2) * rows];
-                unless_reset(&after[..wide], next_resets, &mut d_gates_next[..wide])
-            });
-            lstm::Backward {
-                w_hh: &weights.recurrent_back,
-                d_gates_next: next,
-                d_h: &d_h[t * size..(t + 1) * size],
-                d_c,
-                c_prev: unless_reset(&self.c[t * size..(t + 1) * size], step_resets, &mut self.entering[1]),
-                c: &self.c[(t + 1) * size..(t + 2) * size],
-                gates: &mut before[t * wide..],
-            }
-            .run();
-            for_each_reset(step_resets, |r| d_c[r * hidden..(r + 1) * hidden].fill(0.0));
+        let own_resets = &resets[t * rows..(t + 1) * rows];
+        let d_c = &mut tools.d_c[..size];
+        let (before, after) = self.gates.split_at_mut((t + 1) * wide);
+        let next = (t + 1 < self.steps).then(|| {
+            let next_resets = &resets[(t + 1) * rows..(t + 2) * rows];
+            unless_reset(&after[..wide], next_resets, &mut tools.d_gates_next)
+        });
+        lstm::Backward {
+            w_hh: &weights.recurrent_back,
+            d_gates_next: next,
+            d_h: &d_h[t * size..(t + 1) * size],
+            d_c,
+            c_prev: unless_reset(&self.c[t * size..(t + 1) * size], own_resets, &mut self.entering[1]),
+            c: &self.c[(t + 1) * size..(t + 2) * size],
+            gates: &mut before[t * wide..],
         }
-        // From here on only the entering states are wanted of `h`, and they are zero where a step resets.
-        for_each_reset(resets, |at| self.h[at * hidden..(at + 1) * hidden].fill(0.0));
-        let (tokens, inputs) = (steps * rows, x.len() / (steps * rows));
-        let gates = &self.gates[..steps * wide];
-        let d_gates = Matrix::new(gates, tokens, GATES * hidden).t();
-        let [d_w_ih, d_w_hh, d_bias] = gradients;
-        gemm.multiply(d_gates, Matrix::new(x, tokens, inputs), Into::Overwrite, d_w_ih, scratch);
-        let h_prev = Matrix::new(&self.h[..tokens * hidden], tokens, hidden);
-        gemm.multiply(d_gates, h_prev, Into::Overwrite, d_w_hh, scratch);
-        sum_rows(gemm.isa(), gates, d_bias);
+        .run();
+        for_each_reset(own_resets, |r| d_c[r * hidden..(r + 1) * hidden].fill(0.0));
     }
+}
 
-    /// `d_x [T, R, I]`, the gradient of the input, after [`Cache::backward`]. Overwritten.
-    pub fn input_gradient(&self, weights: &LayerWeights, d_x: &mut [f32]) {
-        let size = self.rows * self.hidden;
-        weights.input_back.multiply(&self.gates[..self.steps * GATES * size], None, d_x);
-    }
+/// Tokens (steps × rows) that pass through a layer's products together.
+const CHUNK: usize = 256;
+
+/// The time steps, cut into runs of about [`CHUNK`] tokens. What one product writes, the recurrence reads, and the next product reads
+/// again is then still in the second-level cache. The cut depends on the shapes alone.
+fn chunks(steps: usize, rows: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    let length = (CHUNK / rows).clamp(1, steps.max(1));
+    (0..steps).step_by(length).map(move |first| first..(first + length).min(steps))
 }
 
 /// What the backward pass of every layer borrows.
