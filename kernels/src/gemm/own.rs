@@ -12,7 +12,7 @@
 //! ```
 
 use super::{Into, Matrix};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, vectors};
 use crate::tile::{PANEL_VECTORS, Rows, groups, multiply as tile, with_rows};
 use crate::{Buffer, Isa};
 
@@ -67,12 +67,12 @@ impl Kernel for Multiply<'_> {
             let columns = COLUMNS.min(b.cols - column);
             for k in (0..a.cols).step_by(DEPTH) {
                 let depth = DEPTH.min(a.cols - k);
-                pack_b(b, k, depth, column, columns, width, &mut scratch.b);
+                pack_b(s, b, k, depth, column, columns, &mut scratch.b);
                 for row in (0..a.rows).step_by(ROWS) {
                     let rows = ROWS.min(a.rows - row);
                     let packed = a.col_stride != 1;
                     if packed {
-                        pack_a(a, row, rows, k, depth, &mut scratch.a);
+                        pack_a(s, a, row, rows, k, depth, &mut scratch.a);
                     }
                     for (p, panel) in
                         scratch.b.chunks_exact(depth * width).take(columns.div_ceil(width)).enumerate()
@@ -113,33 +113,38 @@ impl Kernel for Multiply<'_> {
 }
 
 /// Panels `[depth, width]` of `b[k.., column..]`; columns beyond the block are left as they are and never stored.
-fn pack_b(b: Matrix, k: usize, depth: usize, column: usize, columns: usize, width: usize, to: &mut [f32]) {
+#[inline(always)]
+fn pack_b<S: Simd>(s: S, b: Matrix, k: usize, depth: usize, column: usize, columns: usize, to: &mut [f32]) {
+    let width = PANEL_VECTORS * S::LANES;
     for (p, panel) in to.chunks_exact_mut(depth * width).take(columns.div_ceil(width)).enumerate() {
         let first = column + p * width;
         let n = width.min(column + columns - first);
         for (i, row) in panel.chunks_exact_mut(width).enumerate() {
-            let start = (k + i) * b.row_stride + first * b.col_stride;
-            if b.col_stride == 1 {
-                row[..n].copy_from_slice(&b.data[start..start + n]);
-            } else {
-                for (j, x) in row[..n].iter_mut().enumerate() {
-                    *x = b.data[start + j * b.col_stride];
-                }
-            }
+            gather(s, b.data, (k + i) * b.row_stride + first * b.col_stride, b.col_stride, &mut row[..n]);
         }
     }
 }
 
 /// `[depth, rows]` of `a[row.., k..]`: where A is transposed, each step of the summed index is one contiguous copy.
-fn pack_a(a: Matrix, row: usize, rows: usize, k: usize, depth: usize, to: &mut [f32]) {
+#[inline(always)]
+fn pack_a<S: Simd>(s: S, a: Matrix, row: usize, rows: usize, k: usize, depth: usize, to: &mut [f32]) {
     for (i, to) in to.chunks_exact_mut(rows).take(depth).enumerate() {
-        let start = row * a.row_stride + (k + i) * a.col_stride;
-        if a.row_stride == 1 {
-            to.copy_from_slice(&a.data[start..start + rows]);
-        } else {
-            for (r, x) in to.iter_mut().enumerate() {
-                *x = a.data[start + r * a.row_stride];
-            }
+        gather(s, a.data, row * a.row_stride + (k + i) * a.col_stride, a.row_stride, to);
+    }
+}
+
+/// `to[j] = from[start + j·stride]`. Short runs, so vectors and not a call of `memcpy` for each.
+#[inline(always)]
+fn gather<S: Simd>(s: S, from: &[f32], start: usize, stride: usize, to: &mut [f32]) {
+    if stride == 1 {
+        let from = &from[start..start + to.len()];
+        for (at, n) in vectors(s, to.len()) {
+            // SAFETY: both slices have the length of `to`, and `vectors` stays within it.
+            unsafe { s.store_first(to.as_mut_ptr().add(at), s.load_first(from.as_ptr().add(at), n), n) };
+        }
+    } else {
+        for (j, x) in to.iter_mut().enumerate() {
+            *x = from[start + j * stride];
         }
     }
 }
