@@ -281,7 +281,7 @@ impl Observer for Watch<'_> {
                 self.pace.to_go(left, Self::evaluations(trainer, batches)),
             )
         });
-        if self.last_save.elapsed() >= self.save_every {
+        if self.last_save.elapsed() >= self.save_every && trainer.is_sound() {
             self.folder.save(LAST, &trainer.snapshot().to_checkpoint())?;
             self.last_save = Instant::now();
             self.pace.start();
