@@ -3,6 +3,8 @@
 
 mod support;
 
+use hornpipe::checkpoint::Checkpoint;
+use hornpipe::train::Snapshot;
 use std::fs;
 use std::sync::LazyLock;
 use support::{Folder, hornpipe, refused, refused_with, resume, succeeds, tiny, train};
@@ -158,19 +160,36 @@ fn training_that_diverges_stops_and_keeps_what_was_good() {
     assert!(said.contains("no checkpoint was saved yet"), "{said}");
     assert!(!folder.path("run/last.hornpipe").exists());
 
+    // The first step's weights are not finite, which the second step's loss tells: nothing is saved in between.
     let said = refused(&mut train(
         &folder,
         "many-to-many",
-        "saved",
+        "at-once",
         &format!("{diverging} --epochs 2 --save-every 0"),
     ));
+    assert!(said.contains("no checkpoint was saved yet"), "{said}");
+    assert!(!folder.path("at-once/last.hornpipe").exists());
+
+    // The first step's learning rate is a 25th of the peak, so that its weights are finite.
+    let later = "--lr 3e38 --schedule one-cycle --clip-norm 0 --epochs 2 --save-every 0";
+    let said = refused(&mut train(&folder, "many-to-many", "saved", later));
     assert!(said.contains("the last good checkpoint is") && said.contains("last.hornpipe"), "{said}");
-    succeeds(&mut hornpipe(["summary", &folder.arg("saved/last.hornpipe")]));
+    let checkpoint = Checkpoint::load(&folder.path("saved/last.hornpipe")).unwrap();
+    let snapshot = Snapshot::from_checkpoint(&checkpoint).unwrap();
+    assert!(snapshot.parameters.values().iter().all(|weight| weight.is_finite()));
 
     // The first step's loss is fine; what it leads to shows on the held-out tunes alone.
     let said = refused(&mut train(&folder, "many-to-many", "short", &format!("{diverging} --steps 1")));
     assert!(said.contains("held-out") && said.contains("diverged by step 1"), "{said}");
     assert!(!folder.path("short/best.hornpipe").exists(), "such weights are not the best");
+
+    // With nothing held out, the weights themselves tell.
+    let shorter = format!("--hidden 9 --layers 1 --validation-fraction 0 --steps 1 {diverging}");
+    let mut command = hornpipe(["train"]);
+    command.arg(folder.path("corpus.abc")).args(shorter.split(' '));
+    let said = refused(command.arg("--out").arg(folder.path("shorter")));
+    assert!(said.contains("a weight is not finite") && said.contains("diverged by step 1"), "{said}");
+    assert!(!folder.path("shorter/best.hornpipe").exists(), "such weights are not the best");
 }
 
 #[cfg(unix)]

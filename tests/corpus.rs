@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use hornpipe::corpus::{
     self, Corpus, CorpusError, Epoch, EvaluationWindows, Source, Streams, Tune, Vocabulary, Windows,
 };
+use hornpipe::nn::init::Initializer;
+use hornpipe::nn::{CpuEngine, Engine, Input, LossSums, ModelConfig, State};
+use hornpipe::optim::Optimizer;
+use hornpipe_kernels::gemm::Gemm;
 use proptest::prelude::*;
 
 /// Tunes of the given lengths in which every character is another: tune 3, position 7 is 3007.
@@ -130,6 +134,52 @@ fn check_parse(bytes: &[u8]) -> Result<(), TestCaseError> {
     let joined: String = tunes.iter().map(|tune| tune.text.as_str()).collect();
     prop_assert_eq!(corpus::parse("a.abc", joined.as_bytes()).unwrap(), tunes);
     Ok(())
+}
+
+/// The loss of an epoch over the predictions that `counts` says, by the first character of the tune that they are in.
+fn loss(engine: &mut CpuEngine, epoch: &dyn Epoch, rows: usize, counts: impl Fn(u32) -> bool) -> LossSums {
+    let ModelConfig { layers, hidden, .. } = *engine.config();
+    engine.set_state(&State::zeros(layers, rows, hidden));
+    let mut first = vec![0; rows];
+    let mut sums = LossSums::default();
+    for index in 0..epoch.len() {
+        let mut batch = epoch.batch(index);
+        for ((t, row), weight) in batch.weights.indexed_iter_mut() {
+            if batch.resets[[t, row]] {
+                first[row] = batch.targets[[t, row]];
+            }
+            *weight *= f32::from(u8::from(counts(first[row])));
+        }
+        sums = sums.plus(engine.evaluate(&batch));
+    }
+    sums
+}
+
+/// Neither what stands beside a tune nor what stands before it on its stream changes its loss.
+#[test]
+fn a_tune_among_others_has_the_loss_that_it_has_alone() {
+    // Each tune begins with a character that no other begins with.
+    let tunes: Vec<Vec<u32>> = [23u32, 5, 41, 2, 17, 30, 9]
+        .iter()
+        .zip(1..)
+        .map(|(&length, name)| (0..length).map(|i| if i == 0 { name } else { (7 * i + name) % 11 }).collect())
+        .collect();
+    let config =
+        ModelConfig { vocabulary: 11, input: Input::Embedding(5), hidden: 9, layers: 2, dropout: 0.0 };
+    let parameters = Initializer::Pytorch.parameters(&config, 3);
+    let gemm = Gemm::detect().unwrap();
+    let mut engine = CpuEngine::new(&config, parameters, Optimizer::Adam, gemm, 2, 1).unwrap();
+    let together = Streams::new(tunes.clone(), NEWLINE, 8, 3).unwrap();
+    for (tune, name) in tunes.iter().zip(1..) {
+        let alone = Streams::new(vec![tune.clone()], NEWLINE, 50, 1).unwrap();
+        let want = loss(&mut engine, &alone.in_order(), 1, |_| true);
+        assert_eq!(want.weight, tune.len() as f64);
+        for epoch in [together.in_order(), together.epoch(1, 0), together.epoch(1, 1)] {
+            let got = loss(&mut engine, &epoch, 3, |first| first == name);
+            assert_eq!((got.weight, got.correct), (want.weight, want.correct));
+            assert!((got.nats - want.nats).abs() <= 1e-6 * want.nats, "{got:?} instead of {want:?}");
+        }
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl Dropout {
     /// As [`Dropout::apply`].
     pub fn apply_in_place(self, isa: Isa, hidden: usize, values: &mut [f32]) {
         assert!((0.0..1.0).contains(&self.rate), "dropout rate {} is not in 0..1", self.rate);
-        assert!(hidden > 0 && values.len().is_multiple_of(hidden * self.rows.max(1)), "values [T, R, H]");
+        assert!(hidden > 0 && values.len().is_multiple_of(hidden * self.rows), "values [T, R, H]");
         isa.run(Apply { dropout: self, hidden, values });
     }
 }

@@ -19,17 +19,22 @@ pub struct Packed {
 
 impl Packed {
     /// Room for a matrix of `depth` × `outputs`, all zero, columns in their own order.
+    ///
+    /// # Panics
+    /// Where so many numbers are more than a `usize` counts.
     pub fn new(isa: Isa, depth: usize, outputs: usize) -> Self {
         let panels = outputs.div_ceil(PANEL_VECTORS * isa.lanes());
-        let data = Buffer::zeros(panels * depth * PANEL_VECTORS * isa.lanes());
-        Packed { isa, depth, outputs, gates: false, data }
+        Packed { isa, depth, outputs, gates: false, data: room(isa, panels, depth) }
     }
 
     /// Room for the weights `[4H, depth]` of the four gates of `hidden` units, all zero.
+    ///
+    /// # Panics
+    /// As [`Packed::new`].
     pub fn new_gates(isa: Isa, depth: usize, hidden: usize) -> Self {
-        let blocks = hidden.div_ceil(isa.lanes());
-        let data = Buffer::zeros(blocks * depth * PANEL_VECTORS * isa.lanes());
-        Packed { isa, depth, outputs: PANEL_VECTORS * hidden, gates: true, data }
+        let outputs = PANEL_VECTORS.checked_mul(hidden).expect(TOO_LARGE);
+        let data = room(isa, hidden.div_ceil(isa.lanes()), depth);
+        Packed { isa, depth, outputs, gates: true, data }
     }
 
     /// The instruction set that it is packed for.
@@ -75,7 +80,7 @@ impl Packed {
         assert_eq!(w.len(), self.outputs * self.depth, "weights [N, K]");
         let (depth, lanes, hidden) = (self.depth, self.isa.lanes(), self.hidden());
         let width = PANEL_VECTORS * lanes;
-        for (p, panel) in self.data.chunks_exact_mut(depth * width).enumerate() {
+        for (p, panel) in self.data.chunks_exact_mut((depth * width).max(1)).enumerate() {
             // A few rows of the panel at a time, so that they stay in the first-level cache while all columns are filled.
             for (block, rows) in panel.chunks_mut(PACK_ROWS * width).enumerate() {
                 let k = block * PACK_ROWS..block * PACK_ROWS + rows.len() / width;
@@ -105,7 +110,7 @@ impl Packed {
         assert!(!self.gates, "gate weights are packed by rows");
         assert_eq!(w.len(), self.outputs * self.depth, "weights [K, N]");
         let (depth, width) = (self.depth, PANEL_VECTORS * self.isa.lanes());
-        for (p, panel) in self.data.chunks_exact_mut(depth * width).enumerate() {
+        for (p, panel) in self.data.chunks_exact_mut((depth * width).max(1)).enumerate() {
             let first = p * width;
             let columns = width.min(self.outputs - first);
             for (k, row) in panel.chunks_exact_mut(width).enumerate() {
@@ -122,10 +127,19 @@ impl Packed {
         assert!(!self.gates, "gate weights belong to the LSTM step");
         let rows = out.len() / self.outputs.max(1);
         assert_eq!(out.len(), rows * self.outputs, "out [M, N]");
-        assert_eq!(x.len(), rows * self.depth, "x [M, K]");
+        // A product that wraps around would let a short `x` pass.
+        assert_eq!(Some(x.len()), rows.checked_mul(self.depth), "x [M, K]");
         assert!(bias.is_none_or(|b| b.len() == self.outputs), "bias [N]");
         self.isa.run(Multiply { packed: self, x, bias, out, rows });
     }
+}
+
+const TOO_LARGE: &str = "a matrix of more numbers than a usize counts";
+
+/// Zeros for `panels` panels. That their number does not wrap around is what all lengths checked later rest on.
+fn room(isa: Isa, panels: usize, depth: usize) -> Buffer {
+    let len = panels.checked_mul(depth).and_then(|n| n.checked_mul(PANEL_VECTORS * isa.lanes()));
+    Buffer::zeros(len.expect(TOO_LARGE))
 }
 
 /// Rows of a panel that [`Packed::pack_rows`] fills together: 4 KiB on AVX-512.
@@ -152,8 +166,8 @@ impl Kernel for Multiply<'_> {
         debug_assert_eq!(packed.isa.lanes(), S::LANES);
         for block in (0..rows).step_by(ROW_BLOCK) {
             let block_rows = ROW_BLOCK.min(rows - block);
-            for (p, panel) in packed.data.chunks_exact(packed.panel_len().max(1)).enumerate() {
-                let column = p * width;
+            for (p, column) in (0..packed.outputs).step_by(width).enumerate() {
+                let panel = &packed.data[p * packed.panel_len()..];
                 let columns = width.min(packed.outputs - column);
                 for (first, n) in groups(s, block_rows) {
                     let first = block + first;
@@ -211,5 +225,32 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
                 s.store_first(p, sum, lanes_of(v));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_nothing_is_the_bias() {
+        for isa in Isa::available() {
+            let mut packed = Packed::new(isa, 0, 70);
+            packed.pack_rows(&[]);
+            packed.pack_columns(&[]);
+            let bias: Vec<f32> = (0..70).map(|n| n as f32).collect();
+            let mut out = vec![f32::NAN; 3 * 70];
+            packed.multiply(&[], Some(&bias), &mut out);
+            assert!(out.chunks_exact(70).all(|row| row == bias), "{isa}");
+            packed.multiply(&[], None, &mut out);
+            assert!(out.iter().all(|&x| x == 0.0), "{isa}");
+        }
+    }
+
+    /// A length that wraps around would be a small one, and the kernel would read beyond it.
+    #[test]
+    #[should_panic(expected = "more numbers than a usize counts")]
+    fn sizes_do_not_wrap_around() {
+        Packed::new(Isa::SCALAR, usize::MAX / 2 + 2, 1);
     }
 }

@@ -68,7 +68,9 @@ impl Kernel for Run<'_> {
     fn run<S: Simd>(self, s: S) -> LossSums {
         let CrossEntropy { logits, targets, weights, total_weight } = self.arguments;
         let mut sums = LossSums::default();
-        for ((row, &target), &weight) in logits.chunks_exact_mut(self.vocabulary).zip(targets).zip(weights) {
+        for ((row, &target), &weight) in
+            logits.chunks_exact_mut(self.vocabulary.max(1)).zip(targets).zip(weights)
+        {
             if weight == 0.0 {
                 if total_weight.is_some() {
                     row.fill(0.0);

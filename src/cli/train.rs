@@ -232,12 +232,17 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Evaluations that are still to come.
-    fn evaluations(trainer: &Trainer) -> u32 {
-        if trainer.data().held_out.is_none() {
-            return 0;
+    /// Evaluations that are still to come, where an epoch has so many batches.
+    fn evaluations(trainer: &Trainer, batches: u64) -> u32 {
+        let (settings, progress) = (trainer.settings(), trainer.progress());
+        match (&trainer.data().held_out, settings.steps) {
+            (None, _) => 0,
+            (Some(_), None) => settings.epochs.saturating_sub(progress.epoch),
+            (Some(_), Some(_)) => {
+                let left = progress.total_steps.saturating_sub(progress.step);
+                u32::try_from(left.div_ceil(batches.max(1))).unwrap_or(u32::MAX)
+            }
         }
-        trainer.settings().epochs.saturating_sub(trainer.progress().epoch)
     }
 
     /// Once a few steps are done: how long an epoch and the run will take.
@@ -273,10 +278,10 @@ impl Observer for Watch<'_> {
                 quality.nats_per_char,
                 100.0 * quality.accuracy,
                 self.pace.rate(characters),
-                self.pace.to_go(left, Self::evaluations(trainer)),
+                self.pace.to_go(left, Self::evaluations(trainer, batches)),
             )
         });
-        if self.last_save.elapsed() >= self.save_every {
+        if self.last_save.elapsed() >= self.save_every && trainer.is_sound() {
             self.folder.save(LAST, &trainer.snapshot().to_checkpoint())?;
             self.last_save = Instant::now();
             self.pace.start();

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::split::body;
+
 /// A name and how often it occurs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {
@@ -80,7 +82,7 @@ pub fn stats(text_of_tunes: &[&str]) -> Stats {
                 *counts.entry(value.to_string()).or_insert(0) += 1;
             }
         }
-        duplicates += usize::from(!bodies.insert(body(text)));
+        duplicates += usize::from(!bodies.insert(body(text).trim_end()));
     }
     lengths.sort_unstable();
     let [keys, meters, rhythms] = headers.map(ranked);
@@ -100,28 +102,9 @@ pub fn stats(text_of_tunes: &[&str]) -> Stats {
     }
 }
 
-/// Whether a line is a header: a letter and a colon. (`|:` and `::` open music.)
-fn is_header(line: &str) -> bool {
-    let mut chars = line.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':')
-}
-
 /// The text of the first line that says `field:`, without the space around it.
 fn header(text: &str, field: char) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim)
-}
-
-/// The text after the header lines: from the first line that is neither a header nor blank, to the end
-/// without white space there.
-fn body(text: &str) -> &str {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if !is_header(line) && !line.trim().is_empty() {
-            break;
-        }
-        at += line.len();
-    }
-    text[at..].trim_end()
 }
 
 /// Counts, the highest first, then by name.

@@ -65,11 +65,11 @@ impl Data {
         parts.check(settings.validation_fraction)?;
         let Split { train, held_out, duplicates } = parts;
         let encoded = vocabulary.encode_tunes(&train)?;
-        let text: Vec<u32> = encoded.iter().flatten().copied().collect();
         let (t, b) = (settings.seq_len, settings.batch_size);
         let mut seed_window = Vec::new();
         let source = match settings.objective {
             Objective::ManyToOne => {
+                let text = encoded.concat();
                 let windows = Windows::new(text.clone(), t, settings.stride, b)?;
                 // Longer than T, or there would be no window; and its positions fit u32.
                 let places = (text.len() - t) as u32;

@@ -92,6 +92,14 @@ pub enum TrainError<E> {
         /// The loss.
         nats: f64,
     },
+    /// An update that was finite in its gradients led to weights that are not; such a run is not to be saved.
+    #[error(
+        "a weight is not finite any more: training has diverged by step {step}; try a lower --lr or a smaller --clip-norm"
+    )]
+    WeightsNotFinite {
+        /// The last step, counted from 1.
+        step: u64,
+    },
     /// The observer failed.
     #[error(transparent)]
     Observer(E),
@@ -209,6 +217,16 @@ impl Trainer {
         }
     }
 
+    /// Whether all weights are finite. An update may overflow though its gradients did not; then the next step, the end of the
+    /// epoch or a stop is an error, and until then nothing should be saved.
+    pub fn is_sound(&self) -> bool {
+        self.engine.parameters().values().iter().all(|weight| weight.is_finite())
+    }
+
+    fn check_weights<E>(&self) -> Result<(), TrainError<E>> {
+        if self.is_sound() { Ok(()) } else { Err(TrainError::WeightsNotFinite { step: self.progress.step }) }
+    }
+
     /// Trains until the end, or until the observer stops it.
     ///
     /// # Errors
@@ -281,6 +299,7 @@ impl Trainer {
             self.progress.step += 1;
             let info = StepInfo { report, lr, batch: (self.progress.batch, batches) };
             if observer.step(self, info).map_err(TrainError::Observer)? == Control::Stop {
+                self.check_weights()?;
                 return Ok(Control::Stop);
             }
         }
@@ -297,7 +316,10 @@ impl Trainer {
                 let quality = evaluation.run(self.engine.as_mut(), &mut heard);
                 self.engine.set_state(&state);
                 match quality {
-                    None => return Ok(Control::Stop),
+                    None => {
+                        self.check_weights()?;
+                        return Ok(Control::Stop);
+                    }
                     // The weights of the last step are good for nothing, so its epoch must not become the best one.
                     Some(Quality { nats_per_char: nats, .. }) if !nats.is_finite() => {
                         return Err(TrainError::HeldOutNotFinite { step: self.progress.step, nats });
@@ -306,6 +328,7 @@ impl Trainer {
                 }
             }
         };
+        self.check_weights()?;
         self.progress.epoch += 1;
         self.progress.batch = 0;
         self.progress.sums = [0.0; 3];

@@ -25,7 +25,8 @@ impl<'a> Matrix<'a> {
     /// # Panics
     /// Where the slice has another length.
     pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "a matrix [{rows}, {cols}]");
+        // A product that wraps around would let a short slice pass.
+        assert_eq!(Some(data.len()), rows.checked_mul(cols), "a matrix [{rows}, {cols}]");
         Matrix { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
@@ -93,7 +94,7 @@ impl Gemm {
     /// Where the shapes do not fit.
     pub fn multiply(self, a: Matrix, b: Matrix, into: Into, c: &mut [f32], scratch: &mut Scratch) {
         assert_eq!(a.cols, b.rows, "A [M, K] · B [K, N]");
-        assert_eq!(c.len(), a.rows * b.cols, "C [M, N]");
+        assert_eq!(Some(c.len()), a.rows.checked_mul(b.cols), "C [M, N]");
         if self.own {
             own::multiply(self.isa, a, b, into, c, scratch);
         } else {
@@ -184,5 +185,16 @@ mod tests {
             gemm.multiply(a, b, Into::Overwrite, &mut c, &mut Scratch::default());
             assert_eq!(c, [0.0; 6], "{gemm:?}");
         }
+    }
+
+    /// A size that wraps around would be 0, and the product would read and write beyond the slices.
+    #[test]
+    fn sizes_do_not_wrap_around() {
+        let half = usize::MAX / 2 + 1;
+        assert!(std::panic::catch_unwind(|| Matrix::new(&[], half, 2)).is_err());
+        let (a, b) = (Matrix::new(&[], half, 0), Matrix::new(&[], 0, 2));
+        let product =
+            || Gemm::own(Isa::SCALAR).multiply(a, b, Into::Overwrite, &mut [], &mut Scratch::default());
+        assert!(std::panic::catch_unwind(product).is_err());
     }
 }

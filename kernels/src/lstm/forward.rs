@@ -77,7 +77,7 @@ impl ForwardInput<'_> {
         assert!(self.w_hh.is_gates() && self.w_hh.depth() == hidden, "W_hh [4H, H]");
         assert!(self.w_ih.is_gates() && self.w_ih.hidden() == hidden, "W_ih [4H, I]");
         assert_eq!(self.w_ih.isa(), self.w_hh.isa(), "one instruction set");
-        assert_eq!(self.x.len(), rows * self.w_ih.depth(), "x [R, I]");
+        assert_eq!(Some(self.x.len()), rows.checked_mul(self.w_ih.depth()), "x [R, I]");
         assert_eq!(self.bias.len(), 4 * hidden, "bias [4H]");
         check_state(rows, hidden, self.h_prev, self.c_prev, self.c, self.h);
         self.w_hh.isa().run(Step {

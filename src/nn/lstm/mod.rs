@@ -17,7 +17,7 @@
 //! order i, f, g, o, so gate `q` of unit `u` is row `q·H + u`.
 //!
 //! * [`mod@reference`] is these equations in plain loops, and their derivatives. Read it first.
-//! * [`fast`] is the same layer on the kernels: the input products of all time steps in one go, then one fused kernel
+//! * [`fast`] is the same layer on the kernels: the input products of many time steps in one go, then one fused kernel
 //!   a step.
 
 pub mod fast;
