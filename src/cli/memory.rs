@@ -26,6 +26,25 @@ pub fn check(
     }
 }
 
+/// Bytes that training on the CPU engine needs, packed weights and what each thread has counted in, to leave a margin; and the
+/// bytes that are free, where the system tells.
+pub fn estimate(
+    config: &ModelConfig,
+    optimizer: Optimizer,
+    (steps, rows): (usize, usize),
+    shard_rows: usize,
+    threads: usize,
+) -> (f64, Option<f64>) {
+    let workers = threads.min(rows.div_ceil(shard_rows)) as f64;
+    // Four packed copies at most, and a gradient buffer for each worker and each level of the tree over shards.
+    let more = Layout::new(config).len() as f64 * (4.0 + 2.0 * workers);
+    // A worker also keeps its inputs, dropped outputs and gradients: twice what `needed` counts of it.
+    let workspace = (steps * shard_rows.min(rows)) as f64
+        * (6 * config.hidden * config.layers + config.vocabulary) as f64;
+    let needed = needed(config, optimizer, (steps, rows), shard_rows);
+    (needed + 4.0 * (more + (2.0 * workers - 1.0) * workspace), available())
+}
+
 /// Bytes that training needs at least.
 fn needed(
     config: &ModelConfig,
