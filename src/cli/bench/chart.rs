@@ -27,6 +27,10 @@ const BELOW: i32 = 50;
 /// Above all panels: title and legend.
 const TOP: i32 = 76;
 
+/// Width of a line's entry in the legend, and of the peak's.
+const ENTRY: i32 = 104;
+const PEAK_ENTRY: i32 = 240;
+
 const FONT: &str = "sans-serif";
 const TEXT: RGBColor = RGBColor(60, 60, 60);
 const GRID: RGBColor = RGBColor(228, 228, 228);
@@ -46,8 +50,10 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// The picture as the text of an SVG.
 pub fn draw(title: &str, panels: &[Vec<Panel>]) -> Result<String> {
-    let columns = panels.iter().map(Vec::len).max().unwrap_or(0).max(2) as i32;
-    let size = (columns * (LEFT + WIDTH + RIGHT), TOP + panels.len() as i32 * (ABOVE + HEIGHT + BELOW));
+    let columns = panels.iter().map(Vec::len).max().unwrap_or(0) as i32;
+    let entries = panels.iter().flatten().next().map_or(0, |panel| panel.lines.len()) as i32;
+    let width = (columns * (LEFT + WIDTH + RIGHT)).max(LEFT + entries * ENTRY + PEAK_ENTRY);
+    let size = (width, TOP + panels.len() as i32 * (ABOVE + HEIGHT + BELOW));
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, (size.0 as u32, size.1.max(120) as u32)).into_drawing_area();
     let drawn = (|| {
@@ -88,7 +94,7 @@ fn legend(area: &Area, panels: &[Vec<Panel>]) -> Drawn {
         area.draw(&PathElement::new([(x, y), (x + 32, y)], colour(k).stroke_width(2)))?;
         marker(area, k, (x + 16, y))?;
         text(area, &format!("H {hidden}"), (x + 39, y), 14, HPos::Left)?;
-        x += 104;
+        x += ENTRY;
     }
     if !widths.is_empty() {
         dashes(area, (x, x + 32), y)?;

@@ -344,7 +344,7 @@ fn at_most<const N: usize>(points: &[Point], of: impl Fn(&Size) -> usize) -> Vec
     chosen
 }
 
-/// A row of panels for the fewest and the most threads, a column for up to three `T`.
+/// A row of panels for the fewest and the most threads, a column for up to three `T`; of one `T`, all in one row.
 fn panels(points: &[Point]) -> Vec<Vec<Panel>> {
     let columns = at_most::<3>(points, |s| s.seq_len);
     let panel = |threads: usize, seq_len: usize| {
@@ -367,10 +367,11 @@ fn panels(points: &[Point]) -> Vec<Vec<Panel>> {
             peak: peak.map(|s| s.peak_gflops).fold(0.0, f64::max),
         }
     };
-    at_most::<2>(points, |s| s.threads)
-        .into_iter()
-        .map(|threads| columns.iter().map(|&t| panel(threads, t)).collect())
-        .collect()
+    let threads = at_most::<2>(points, |s| s.threads);
+    match columns.as_slice() {
+        [seq_len] => vec![threads.into_iter().map(|threads| panel(threads, *seq_len)).collect()],
+        _ => threads.into_iter().map(|n| columns.iter().map(|&t| panel(n, t)).collect()).collect(),
+    }
 }
 
 #[cfg(test)]
