@@ -42,6 +42,11 @@ impl Gauge {
         Ok(Gauge { isa, team, before })
     }
 
+    /// What the first measurement said, in GFLOP/s.
+    pub fn so_far(&self) -> f64 {
+        self.before
+    }
+
     /// Measures again: the greater of both, in GFLOP/s.
     pub fn after(self) -> f64 {
         self.team.fma_gflops(self.isa).max(self.before)

@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     interrupt::catch("stopping after this size")?;
 
-    let mut sweep = Sweep { args, gemm, points: Vec::new(), peaks: Vec::new() };
+    let mut sweep = Sweep { args, gemm, points: Vec::new() };
     let weights: Vec<f64> = sizes.iter().map(|&size| sweep.expected_cost(size)).collect();
     let all: f64 = weights.iter().sum();
     let mut done = 0.0;
@@ -196,8 +196,6 @@ struct Sweep<'a> {
     args: &'a Args,
     gemm: Gemm,
     points: Vec<Point>,
-    /// The latest peak on so many threads, GFLOP/s.
-    peaks: Vec<(usize, f64)>,
 }
 
 impl Sweep<'_> {
@@ -224,7 +222,7 @@ impl Sweep<'_> {
         alike.filter_map(|p| p.speed).map(|s| s.gflops).fold(SHARE * peak, f64::max)
     }
 
-    fn measure(&mut self, size: Size) -> Result<Point> {
+    fn measure(&self, size: Size) -> Result<Point> {
         let skip = |why| Ok(Point { size, speed: None, skipped: Some(why) });
         let config = config(size.hidden, self.args.layers);
         let shard_rows = default_shard_rows(size.batch_size);
@@ -237,14 +235,12 @@ impl Sweep<'_> {
                 free.unwrap_or(0.0) / 1e9
             ));
         }
-        if let Some(&(_, peak)) = self.peaks.iter().find(|p| p.0 == size.threads) {
-            let seconds = self.flops(size) / self.expected_gflops(size, peak) / 1e9;
-            if seconds > self.args.max_seconds {
-                return skip(format!("a step would take about {}", duration(seconds)));
-            }
+        let gauge = Gauge::before(self.gemm.isa(), size.threads)?;
+        let seconds = self.flops(size) / self.expected_gflops(size, gauge.so_far()) / 1e9;
+        if seconds > self.args.max_seconds {
+            return skip(format!("a step would take about {}", duration(seconds)));
         }
         let mut engine = engine(&config, Optimizer::Adam, size.batch_size, shard_rows, size.threads)?;
-        let gauge = Gauge::before(self.gemm.isa(), size.threads)?;
         let batch = formula::batch(size.seq_len, size.batch_size, VOCABULARY, Objective::ManyToMany);
         let mut step = 0;
         let mut timed = || -> Result<f64> {
@@ -273,8 +269,6 @@ impl Sweep<'_> {
         }
         let steps = times.len();
         let peak_gflops = gauge.after();
-        self.peaks.retain(|p| p.0 != size.threads);
-        self.peaks.push((size.threads, peak_gflops));
         let seconds = Spread::of(times).median;
         let gflops = self.flops(size) / seconds / 1e9;
         let speed = Speed {
