@@ -1,7 +1,7 @@
 //! `hornpipe bench peak`, and the peak that the other measurements are compared with.
 
-use super::super::host::cpu_name;
-use super::super::output;
+use crate::cli::host::cpu_name;
+use crate::cli::{memory, output};
 use anyhow::{Context, Result};
 use hornpipe_kernels::{Isa, peak};
 use serde::Serialize;
@@ -147,7 +147,7 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Bytes of one array: four times the last cache where the system tells its size.
+/// Bytes of one array: four times the last cache where the system tells its size, within what memory can hold.
 fn array_bytes() -> usize {
     let size = |index: usize| -> Option<usize> {
         let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
@@ -155,7 +155,8 @@ fn array_bytes() -> usize {
         text.trim().strip_suffix('K')?.parse().ok()
     };
     let last = (0..8).filter_map(size).max().unwrap_or(32 << 10) << 10;
-    (4 * last).clamp(64 << 20, 256 << 20)
+    let fits = memory::available().map_or(usize::MAX, |free| (free / 6.0) as usize);
+    (4 * last).clamp(64 << 20, 256 << 20).min(fits)
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
