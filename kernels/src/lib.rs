@@ -13,6 +13,7 @@
 //! | [`Packed`] | weights laid out for these steps and for products with many rows |
 //! | [`gemm`] | large products |
 //! | [`dropout`], [`softmax`], [`optimizer`], [`elementwise`] | what their names say |
+//! | [`peak`] | what the machine can do at most |
 
 mod buffer;
 pub mod dropout;
@@ -22,6 +23,7 @@ pub mod isa;
 pub mod lstm;
 pub mod optimizer;
 mod packed;
+pub mod peak;
 pub mod simd;
 pub mod softmax;
 mod tile;

@@ -28,7 +28,7 @@ impl Host {
 }
 
 /// The processor's name as Linux tells it; elsewhere the architecture.
-fn cpu_name() -> String {
+pub fn cpu_name() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name =
         text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));

@@ -26,6 +26,26 @@ pub fn check(
     }
 }
 
+/// Bytes that training on the CPU engine needs, packed weights and what each thread has counted in, to leave a margin; and the
+/// bytes that are free, where the system tells.
+pub fn estimate(
+    config: &ModelConfig,
+    optimizer: Optimizer,
+    (steps, rows): (usize, usize),
+    shard_rows: usize,
+    threads: usize,
+) -> (f64, Option<f64>) {
+    let shards = rows.div_ceil(shard_rows);
+    let (workers, levels) = (threads.min(shards) as f64, f64::from(shards.max(1).ilog2()));
+    // Four packed copies at most, and a gradient buffer for each worker and each level of the tree over shards.
+    let more = Layout::new(config).len() as f64 * (4.0 + 2.0 * workers + levels);
+    // A worker also keeps its inputs, dropped outputs and gradients: twice what `needed` counts of it.
+    let workspace = (steps * shard_rows.min(rows)) as f64
+        * (6 * config.hidden * config.layers + config.vocabulary) as f64;
+    let needed = needed(config, optimizer, (steps, rows), shard_rows);
+    (needed + 4.0 * (more + (2.0 * workers - 1.0) * workspace), available())
+}
+
 /// Bytes that training needs at least.
 fn needed(
     config: &ModelConfig,
@@ -45,7 +65,7 @@ fn needed(
 }
 
 /// Bytes that the system would still give, swap counted in.
-fn available() -> Option<f64> {
+pub fn available() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let kib = |name: &str| -> Option<f64> {
         let line = text.lines().find(|line| line.starts_with(name))?;
@@ -69,6 +89,8 @@ mod tests {
         let shape = (settings.seq_len, settings.batch_size);
         let bytes = |s: &crate::train::Settings| needed(&s.model(93), s.optimizer, shape, s.shard_rows);
         assert!((4.0 * 4.0 * 1_373_437.0..100e6).contains(&bytes(&settings)));
+        let (estimated, _) = estimate(&settings.model(93), settings.optimizer, shape, settings.shard_rows, 2);
+        assert!((bytes(&settings)..300e6).contains(&estimated), "{estimated}");
         (settings.hidden, settings.layers) = (30_000, 64);
         assert!(bytes(&settings) > 1e12);
     }

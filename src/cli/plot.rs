@@ -184,7 +184,7 @@ fn range(values: impl Iterator<Item = f64>, margin: f64) -> Range<f64> {
 }
 
 /// Multiples of 1, 2 or 5 times a power of ten, not closer than `least`, about `wanted` of them.
-fn ticks(range: &Range<f64>, wanted: usize, least: f64) -> Vec<f64> {
+pub(super) fn ticks(range: &Range<f64>, wanted: usize, least: f64) -> Vec<f64> {
     let rough = (range.end - range.start) / wanted as f64;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]

@@ -74,6 +74,11 @@ impl Bar {
         self.bar.suspend(|| tell!("{text}"));
     }
 
+    /// Does something, such as printing, while the bar is out of the way.
+    pub fn hidden<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.bar.suspend(work)
+    }
+
     /// Takes the bar away.
     pub fn clear(&self) {
         self.bar.finish_and_clear();

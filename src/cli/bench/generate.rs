@@ -1,0 +1,204 @@
+//! `hornpipe bench generate`: what a character takes.
+
+use super::peak::Gauge;
+use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, rest};
+use crate::cli::host::{Host, peak_rss_mb};
+use crate::cli::output;
+use crate::cli::progress::Bar;
+use crate::nn::{CpuEngine, Engine};
+use crate::optim::Optimizer;
+use anyhow::{Result, bail};
+use ndarray::ArrayView1;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+#[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
+pub struct Args {
+    #[command(flatten)]
+    shape: Shape,
+    /// Characters of each tune that count, after a warm-up.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    characters: usize,
+    /// Compute each character anew from the last T ones, as the article does, instead of carrying the state.
+    #[arg(long, value_name = "T")]
+    window: Option<usize>,
+}
+
+/// Characters of each tune that `loss` and `first_characters` are about.
+const CHECKED: usize = 32;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    characters_per_s: f64,
+    step_us: f64,
+    step_us_min: f64,
+    step_us_max: f64,
+    gflops: f64,
+    peak_gflops: f64,
+    share_of_peak: f64,
+    /// Nats per character that the formula's weights gave to the characters they chose, over the first ones of all tunes.
+    loss: f64,
+    /// What the first tune began with.
+    first_characters: Vec<u32>,
+    peak_rss_mb: Option<f64>,
+    threads: usize,
+    isa: &'static str,
+    gemm: &'static str,
+    cpu: String,
+    cores: usize,
+    tunes: usize,
+    window: Option<usize>,
+    hidden: usize,
+    layers: usize,
+    embedding: usize,
+    vocab: usize,
+    shard_rows: usize,
+    characters: usize,
+    flops_formula: &'static str,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let rows = args.shape.batch_size.unwrap_or(1);
+    if !(1..=MOST).contains(&args.characters) {
+        bail!("--characters must be from 1 to {MOST}");
+    }
+    if args.window.is_some_and(|window| !SIZES.contains(&window)) {
+        bail!("--window must be from 1 to 65536");
+    }
+    let mut engine = args.shape.engine(1, rows, 0.0, Optimizer::Adam)?;
+    let mut writer = Writer::new(rows, args.shape.vocab, args.window);
+    let (mut nats, mut first_characters) = (0.0, Vec::new());
+    for _ in 0..CHECKED {
+        nats += writer.write(&mut engine, true);
+        first_characters.push(writer.chosen[0]);
+    }
+
+    rest(&mut engine, rows);
+    let mut writer = Writer::new(rows, args.shape.vocab, args.window);
+    let gauge = Gauge::before(engine.gemm().isa(), engine.threads())?;
+    let bar = Bar::percent("measuring");
+    let warm_up = args.characters / 10 + 5;
+    let mut times = Vec::new();
+    for step in 0..warm_up + args.characters {
+        let began = Instant::now();
+        writer.write(&mut engine, false);
+        if step >= warm_up {
+            times.push(1e6 * began.elapsed().as_secs_f64());
+        }
+        if step % 100 == 0 {
+            bar.set(step as f64 / (warm_up + args.characters) as f64);
+        }
+    }
+    let peak_gflops = gauge.after();
+    bar.clear();
+
+    let step = Spread::of(times);
+    let tokens = (rows * args.window.unwrap_or(1)) as f64;
+    let gflops = engine.config().forward_flops_per_token() * tokens / step.median / 1e3;
+    let host = Host::of(engine.gemm());
+    let report = Report {
+        characters_per_s: 1e6 * rows as f64 / step.median,
+        step_us: step.median,
+        step_us_min: step.min,
+        step_us_max: step.max,
+        gflops,
+        peak_gflops,
+        share_of_peak: gflops / peak_gflops,
+        loss: nats / (CHECKED * rows) as f64,
+        first_characters,
+        peak_rss_mb: peak_rss_mb(),
+        threads: engine.threads(),
+        isa: host.isa,
+        gemm: host.gemm,
+        cpu: host.cpu,
+        cores: host.cores,
+        tunes: rows,
+        window: args.window,
+        hidden: args.shape.hidden,
+        layers: args.shape.layers,
+        embedding: args.shape.embedding,
+        vocab: args.shape.vocab,
+        shard_rows: engine.shard_rows(),
+        characters: args.characters,
+        flops_formula: FLOPS_FORMULA,
+    };
+    if args.shape.json { output::print_json(&report) } else { output::print(&text(&report)) }
+}
+
+/// Writes tunes side by side, always the likeliest character.
+struct Writer {
+    /// The character that each tune wrote last.
+    chosen: Vec<u32>,
+    /// The last characters of all tunes, the oldest first; empty where the state is carried.
+    window: VecDeque<Vec<u32>>,
+}
+
+impl Writer {
+    /// Character `t·B + b` of the formula is step `t` of tune `b`'s window; a carried state begins with step 0.
+    fn new(rows: usize, vocabulary: usize, window: Option<usize>) -> Self {
+        let step = |t: usize| (0..rows).map(|b| formula::character(t * rows + b, vocabulary)).collect();
+        Writer { chosen: step(0), window: (0..window.unwrap_or(0)).map(step).collect() }
+    }
+
+    /// One more character of each tune. Returns their nats together if they are asked for.
+    fn write(&mut self, engine: &mut CpuEngine, with_nats: bool) -> f64 {
+        if let Some(last) = self.window.len().checked_sub(1) {
+            rest(engine, self.chosen.len());
+            for step in self.window.range(..last) {
+                engine.advance(step);
+            }
+            self.chosen.copy_from_slice(&self.window[last]);
+        }
+        let logits = engine.advance(&self.chosen);
+        let mut nats = 0.0;
+        for (chosen, row) in self.chosen.iter_mut().zip(logits.rows()) {
+            *chosen = likeliest(row);
+            if with_nats {
+                nats += surprise(row, *chosen as usize);
+            }
+        }
+        if let Some(mut oldest) = self.window.pop_front() {
+            oldest.copy_from_slice(&self.chosen);
+            self.window.push_back(oldest);
+        }
+        nats
+    }
+}
+
+/// The first of the greatest, as in other frameworks.
+fn likeliest(logits: ArrayView1<f32>) -> u32 {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (index, &logit) in logits.iter().enumerate() {
+        if logit > best.1 {
+            best = (index as u32, logit);
+        }
+    }
+    best.0
+}
+
+/// `-ln softmax(logits)[index]`
+fn surprise(logits: ArrayView1<f32>, index: usize) -> f64 {
+    let of = |logit: f32| f64::from(logit) - f64::from(logits[index]);
+    logits.iter().map(|&logit| of(logit).exp()).sum::<f64>().ln()
+}
+
+fn text(report: &Report) -> String {
+    let window = report.window.map_or(String::new(), |window| format!(", window of {window} recomputed"));
+    format!(
+        "{} ({}, {} threads)\n{} tunes, H {}, L {}{window}: {:.1} µs a step, {} characters/s\n\
+         {:.1} GFLOP/s, {:.0} % of the {:.0} that multiply-adds reach\n",
+        report.cpu,
+        report.isa,
+        report.threads,
+        report.tunes,
+        report.hidden,
+        report.layers,
+        report.step_us,
+        output::thousands(report.characters_per_s as usize),
+        report.gflops,
+        100.0 * report.share_of_peak,
+        report.peak_gflops,
+    )
+}

@@ -1,0 +1,148 @@
+//! `hornpipe bench`: how fast this machine trains and generates, and how fast it could.
+
+mod chart;
+mod formula;
+mod generate;
+mod peak;
+mod sweep;
+mod train;
+
+use super::memory;
+use crate::nn::{CpuEngine, Engine, Input, ModelConfig, State, default_shard_rows};
+use crate::optim::Optimizer;
+use anyhow::{Result, bail};
+use hornpipe_kernels::gemm::Gemm;
+use std::ops::RangeInclusive;
+
+/// Measure this machine: median over steps after warm-up, on weights and characters that a formula gives.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Time training steps, and forward, backward and optimiser apart.
+    Train(train::Args),
+    /// Time the generation of characters, state carried or window recomputed.
+    Generate(generate::Args),
+    /// Measure what the processor and the memory can do at most, on each instruction set.
+    Peak(peak::Args),
+    /// Time training steps over many sizes: a table, a CSV and a plot.
+    Sweep(sweep::Args),
+}
+
+/// The network and where it runs.
+#[derive(Debug, clap::Args)]
+struct Shape {
+    /// Sequences side by side (B); when generating, tunes.
+    #[arg(long, value_name = "B")]
+    batch_size: Option<usize>,
+    /// Hidden units of a layer (H).
+    #[arg(long, value_name = "H", default_value_t = 256)]
+    hidden: usize,
+    /// LSTM layers (L).
+    #[arg(long, value_name = "L", default_value_t = 3)]
+    layers: usize,
+    /// Size of a character's vector (E).
+    #[arg(long, value_name = "E", default_value_t = 32)]
+    embedding: usize,
+    /// Distinct characters (V).
+    #[arg(long, value_name = "V", default_value_t = 93)]
+    vocab: usize,
+    /// Threads to work on; 0 for all cores.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::train::threads)]
+    threads: usize,
+    /// Rows of a shard [default: what training would choose for B].
+    #[arg(long, value_name = "R")]
+    shard_rows: Option<usize>,
+    /// One line of JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The most steps or characters that can be measured: all their times are kept.
+const MOST: usize = 10_000_000;
+
+/// What `--batch-size` and `--seq-len` may be.
+const SIZES: RangeInclusive<usize> = 1..=1 << 16;
+
+/// How the floating-point operations are counted.
+const FLOPS_FORMULA: &str = "2*4H*(I+H) per layer, token and pass; 3 passes in training (forward, d_input, d_weights); embedding and linear not counted";
+
+pub fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Train(args) => train::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Peak(args) => peak::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
+    }
+}
+
+impl Shape {
+    fn model(&self, dropout: f32) -> ModelConfig {
+        ModelConfig {
+            vocabulary: self.vocab,
+            input: Input::Embedding(self.embedding),
+            hidden: self.hidden,
+            layers: self.layers,
+            dropout,
+        }
+    }
+
+    /// An engine for `rows` sequences, with the formula's weights and a state of zeros. `steps` is what memory must hold.
+    fn engine(&self, steps: usize, rows: usize, dropout: f32, optimizer: Optimizer) -> Result<CpuEngine> {
+        let config = self.model(dropout);
+        config.validate()?;
+        let shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(rows));
+        if !SIZES.contains(&rows) || !(1..=rows).contains(&shard_rows) {
+            bail!("--batch-size must be from 1 to 65536, and --shard-rows from 1 to it");
+        }
+        memory::check(&config, optimizer, (steps, rows), shard_rows)?;
+        engine(&config, optimizer, rows, shard_rows, self.threads)
+    }
+}
+
+/// An engine with the formula's weights and a state of zeros.
+fn engine(
+    config: &ModelConfig,
+    optimizer: Optimizer,
+    rows: usize,
+    shard_rows: usize,
+    threads: usize,
+) -> Result<CpuEngine> {
+    let parameters = formula::parameters(config);
+    let mut engine = CpuEngine::new(config, parameters, optimizer, Gemm::detect()?, shard_rows, threads)?;
+    rest(&mut engine, rows);
+    Ok(engine)
+}
+
+/// Lets the engine begin from zeros, with so many rows.
+fn rest(engine: &mut CpuEngine, rows: usize) {
+    let state = State::zeros(engine.config().layers, rows, engine.config().hidden);
+    engine.set_state(&state);
+}
+
+/// The least, the middle and the greatest of some times.
+#[derive(Clone, Copy, Debug)]
+struct Spread {
+    min: f64,
+    median: f64,
+    max: f64,
+}
+
+impl Spread {
+    /// NaN where there are none.
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |k: usize| values.get(k).copied().unwrap_or(f64::NAN);
+        Spread { min: at(0), median: at(values.len() / 2), max: at(values.len().wrapping_sub(1)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_is_sorted() {
+        let Spread { min, median, max } = Spread::of(vec![3.0, 1.0, 2.0, 9.0, 4.0]);
+        assert_eq!([min, median, max], [1.0, 3.0, 9.0]);
+        assert!(Spread::of(Vec::new()).median.is_nan());
+    }
+}
