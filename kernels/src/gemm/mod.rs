@@ -82,6 +82,11 @@ impl Gemm {
         self.isa
     }
 
+    /// All the room that its products take.
+    pub fn scratch(self) -> Scratch {
+        if self.own { Scratch::full() } else { Scratch::default() }
+    }
+
     /// `own` or `matrixmultiply`.
     pub fn name(self) -> &'static str {
         if self.own { "own" } else { "matrixmultiply" }
