@@ -108,7 +108,8 @@ mod tests {
     #[test]
     fn every_piece_is_done_once() {
         for count in [1, 2] {
-            let (mut a, mut b, read) = (vec![1.0; 3 * CHUNK + 5], vec![2.0; 3 * CHUNK + 5], vec![4.0; 3 * CHUNK + 5]);
+            let (mut a, mut b, read) =
+                (vec![1.0; 3 * CHUNK + 5], vec![2.0; 3 * CHUNK + 5], vec![4.0; 3 * CHUNK + 5]);
             for_each_piece(&Threads::new(count).unwrap(), [&mut a, &mut b], &read, &|[a, b], read| {
                 assert!(a.len() <= CHUNK && a.len() == b.len() && a.len() == read.len());
                 a.iter_mut().zip(b).zip(read).for_each(|((a, b), read)| {

@@ -27,7 +27,7 @@ pub(super) fn reduce<T: Send, R: Send>(
         _ => {
             // The largest power of two below the length: whole subtrees stand on the left.
             let (left, right) = items.split_at_mut(items.len().next_power_of_two() / 2);
-            let (left, right) = 
+            let (left, right) =
                 threads.join(|| reduce(threads, left, leaf, merge), || reduce(threads, right, leaf, merge));
             match (left, right) {
                 (Some(left), Some(right)) => Some(merge(left, right)),
