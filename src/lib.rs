@@ -78,4 +78,5 @@ pub mod judge;
 pub mod nn;
 pub mod optim;
 pub mod random;
+mod threads;
 pub mod train;

@@ -150,6 +150,7 @@ impl Kernel for Apply<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Fenced, Noise, Unaligned, isas};
 
     /// The known answers that come with the authors' Random123 library.
     #[test]
@@ -178,17 +179,24 @@ mod tests {
 
     #[test]
     fn the_mask_is_what_philox_says_on_every_isa() {
-        for isa in Isa::available() {
+        let mut noise = Noise::new(9);
+        for isa in isas() {
             for hidden in [1, 3, 4, 63, 64, 65, 130] {
-                let dropout = Dropout { rate: 0.3, site: SITE, first_row: 7, rows: 3 };
-                let got = mask(isa, dropout, 2, hidden);
-                for (k, &m) in got.iter().enumerate() {
-                    let (t, r, unit) = (k / hidden / 3, k / hidden % 3, k % hidden);
-                    let counter = [unit as u32 / 4, 7 + r as u32, t as u32, SITE.layer];
-                    let word = philox4x32_10(counter, SITE.key())[unit % 4];
-                    let want =
-                        if f64::from(word) < 0.3f32 as f64 * 4_294_967_296.0 - 1.0 { 0.0 } else { 1.0 / 0.7 };
-                    assert_eq!(m, want, "{isa} H {hidden} k {k}");
+                for rows in 1..=17 {
+                    let dropout = Dropout { rate: 0.3, site: SITE, first_row: 7, rows };
+                    let x = Unaligned::new(&noise.vec(2 * rows * hidden, 2.0));
+                    let (mut got, mut in_place) = (Fenced::poisoned(x.len()), Fenced::new(&x));
+                    dropout.apply(isa, hidden, &x, &mut got);
+                    dropout.apply_in_place(isa, hidden, &mut in_place);
+                    assert_eq!(&got[..], &in_place[..], "{isa} H {hidden} R {rows}");
+                    for (k, &y) in got.iter().enumerate() {
+                        let (t, r, unit) = (k / hidden / rows, k / hidden % rows, k % hidden);
+                        let counter = [unit as u32 / 4, 7 + r as u32, t as u32, SITE.layer];
+                        let word = f64::from(philox4x32_10(counter, SITE.key())[unit % 4]);
+                        let dropped = word < f64::from(0.3f32) * 4_294_967_296.0 - 1.0;
+                        let want = if dropped { 0.0 } else { x[k] * (1.0 / 0.7) };
+                        assert_eq!(y, want, "{isa} H {hidden} R {rows} k {k}");
+                    }
                 }
             }
         }
@@ -196,23 +204,25 @@ mod tests {
 
     #[test]
     fn shards_agree_with_the_whole() {
-        let isa = Isa::best();
-        let whole = mask(isa, Dropout { rate: 0.5, site: SITE, first_row: 0, rows: 6 }, 4, 20);
-        let part = mask(isa, Dropout { rate: 0.5, site: SITE, first_row: 4, rows: 2 }, 4, 20);
-        for t in 0..4 {
-            assert_eq!(whole[(t * 6 + 4) * 20..(t + 1) * 6 * 20], part[t * 2 * 20..(t + 1) * 2 * 20]);
+        for isa in isas() {
+            let whole = mask(isa, Dropout { rate: 0.5, site: SITE, first_row: 0, rows: 6 }, 4, 20);
+            let part = mask(isa, Dropout { rate: 0.5, site: SITE, first_row: 4, rows: 2 }, 4, 20);
+            for t in 0..4 {
+                assert_eq!(whole[(t * 6 + 4) * 20..(t + 1) * 6 * 20], part[t * 2 * 20..(t + 1) * 2 * 20]);
+            }
         }
     }
 
     #[test]
     fn the_rate_is_kept_and_seed_step_and_layer_matter() {
+        let isa = isas()[0];
         let dropout = Dropout { rate: 0.2, site: SITE, first_row: 0, rows: 10 };
-        let base = mask(Isa::best(), dropout, 100, 100);
+        let base = mask(isa, dropout, 100, 100);
         let dropped = base.iter().filter(|&&m| m == 0.0).count() as f64 / base.len() as f64;
         // Four standard deviations of 100,000 draws.
         assert!((dropped - 0.2).abs() < 4.0 * (0.16f64 / 1e5).sqrt(), "{dropped}");
         for site in [Site { seed: 6, ..SITE }, Site { step: 4, ..SITE }, Site { layer: 2, ..SITE }] {
-            let other = mask(Isa::best(), Dropout { site, ..dropout }, 100, 100);
+            let other = mask(isa, Dropout { site, ..dropout }, 100, 100);
             let same = base.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / base.len() as f64;
             assert!((same - 0.68).abs() < 0.01, "{site:?}: {same}");
         }
@@ -220,7 +230,8 @@ mod tests {
 
     #[test]
     fn a_rate_of_zero_changes_nothing() {
+        let isa = isas()[0];
         let dropout = Dropout { rate: 0.0, site: SITE, first_row: 0, rows: 1 };
-        assert!(mask(Isa::best(), dropout, 3, 50).iter().all(|&m| m == 1.0));
+        assert!(mask(isa, dropout, 3, 50).iter().all(|&m| m == 1.0));
     }
 }

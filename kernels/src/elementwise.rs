@@ -101,29 +101,29 @@ impl Kernel for SumOfSquares<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Noise, close};
+    use crate::testing::{Fenced, Noise, Unaligned, close, isas};
 
     #[test]
     fn sums_match_f64_at_odd_lengths() {
         let mut noise = Noise::new(5);
-        for isa in Isa::available() {
-            for len in [1, 7, 15, 16, 17, 100, 5003] {
+        for isa in isas() {
+            for len in (1..=17).chain([33, 100, 5003]) {
                 let (a, b) = (noise.vec(len, 3.0), noise.vec(len, 3.0));
                 let want: Vec<f64> = a.iter().zip(&b).map(|(x, y)| f64::from(x + y)).collect();
-                let mut sums = a.clone();
-                add_assign(isa, &mut sums, &b);
+                let mut sums = Fenced::new(&a);
+                add_assign(isa, &mut sums, &Unaligned::new(&b));
                 close(&sums, &want, 0.0, 0.0, &format!("{isa} {len} add"));
 
                 let want: f64 = a.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-                let got = sum_of_squares(isa, &a);
+                let got = sum_of_squares(isa, &Unaligned::new(&a));
                 assert!((got - want).abs() <= 1e-5 * want, "{isa} {len}: {got} instead of {want}");
 
-                for rows in [1, 2, 33] {
+                for rows in (1..=17).chain([33]) {
                     let matrix = noise.vec(rows * len, 1.0);
                     let want: Vec<f64> =
                         (0..len).map(|n| (0..rows).map(|r| f64::from(matrix[r * len + n])).sum()).collect();
-                    let mut sums = vec![2.0; len];
-                    add_rows(isa, &matrix, &mut sums);
+                    let mut sums = Fenced::new(&vec![2.0; len]);
+                    add_rows(isa, &Unaligned::new(&matrix), &mut sums);
                     sums.iter_mut().for_each(|x| *x -= 2.0);
                     close(&sums, &want, 1e-5, 1e-5, &format!("{isa} {rows}×{len} add_rows"));
                 }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_norm_of_something_infinite_or_nan_is_not_finite() {
-        for isa in Isa::available() {
+        for isa in isas() {
             for bad in [f32::INFINITY, f32::NAN] {
                 let mut values = vec![1.0; 100];
                 values[71] = bad;

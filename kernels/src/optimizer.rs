@@ -136,7 +136,7 @@ impl Kernel for RmsPropPass<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Noise, close};
+    use crate::testing::{Fenced, Noise, Unaligned, close, isas};
 
     #[test]
     fn both_match_f64_at_odd_lengths() {
@@ -150,24 +150,29 @@ mod tests {
             clip: 0.25,
         };
         let rmsprop = RmsProp { lr: 0.01, alpha: 0.99, epsilon: 1e-8, clip: 0.25 };
-        for isa in Isa::available() {
-            for len in [1, 7, 16, 33, 1000] {
-                let (p, g, m) = (noise.vec(len, 1.0), noise.vec(len, 2.0), noise.vec(len, 0.1));
+        for isa in isas() {
+            for len in (1..=17).chain([33, 1000]) {
+                let (p, mut g, m) = (noise.vec(len, 1.0), noise.vec(len, 2.0), noise.vec(len, 0.1));
+                // Gradients and moments of all sizes, zero among them.
+                g.iter_mut().enumerate().for_each(|(k, g)| *g *= [1.0, 1e-20, 0.0, 1e8][k % 4]);
                 let v: Vec<f32> = noise.vec(len, 0.1).iter().map(|x| x.abs()).collect();
+                let v: Vec<f32> = v.iter().enumerate().map(|(k, v)| v * [1.0, 0.0, 1e-6][k % 3]).collect();
+                let [beta1, beta2, alpha] = [0.9f32, 0.999, 0.99].map(f64::from);
                 let mut want = [vec![], vec![], vec![], vec![], vec![]];
                 for k in 0..len {
                     let [p, g, m, v] = [p[k], g[k] * 0.25, m[k], v[k]].map(f64::from);
-                    let (m2, v2) = (0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g);
+                    let (m2, v2) = (beta1 * m + (1.0 - beta1) * g, beta2 * v + (1.0 - beta2) * g * g);
                     want[0].push(p - 0.01 * m2 / (v2.sqrt() * 3.0 + 1e-8));
                     want[1].push(m2);
                     want[2].push(v2);
-                    let v3 = 0.99 * v + 0.01 * g * g;
+                    let v3 = alpha * v + (1.0 - alpha) * g * g;
                     want[3].push(p - 0.01 * g / (v3.sqrt() + 1e-8));
                     want[4].push(v3);
                 }
-                let (mut p1, mut m1, mut v1) = (p.clone(), m.clone(), v.clone());
+                let g = Unaligned::new(&g);
+                let (mut p1, mut m1, mut v1) = (Fenced::new(&p), Fenced::new(&m), Fenced::new(&v));
                 adam.update(isa, &mut p1, &g, &mut m1, &mut v1);
-                let (mut p2, mut v2) = (p.clone(), v.clone());
+                let (mut p2, mut v2) = (Fenced::new(&p), Fenced::new(&v));
                 rmsprop.update(isa, &mut p2, &g, &mut v2);
                 for (got, want) in [&p1, &m1, &v1, &p2, &v2].into_iter().zip(&want) {
                     close(got, want, 2e-6, 1e-7, &format!("{isa} {len}"));

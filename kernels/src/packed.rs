@@ -231,10 +231,11 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Fenced, Noise, Unaligned, close, isas, product};
 
     #[test]
     fn a_sum_of_nothing_is_the_bias() {
-        for isa in Isa::available() {
+        for isa in isas() {
             let mut packed = Packed::new(isa, 0, 70);
             packed.pack_rows(&[]);
             packed.pack_columns(&[]);
@@ -252,5 +253,76 @@ mod tests {
     #[should_panic(expected = "more numbers than a usize counts")]
     fn sizes_do_not_wrap_around() {
         Packed::new(Isa::SCALAR, usize::MAX / 2 + 2, 1);
+    }
+
+    #[test]
+    fn a_product_matches_f64_at_every_row_count_and_odd_sizes() {
+        let mut noise = Noise::new(10);
+        let few = (1..=17)
+            .flat_map(|rows| [(1, 1), (3, 17), (37, 5), (16, 64), (65, 63), (9, 131)].map(|s| (rows, s)));
+        // Around the edges of blocks of rows.
+        let many = [ROW_BLOCK - 1, ROW_BLOCK, ROW_BLOCK + 1, 2 * ROW_BLOCK + 7].map(|rows| (rows, (7, 66)));
+        let cases: Vec<_> = few.chain(many).collect();
+        for isa in isas() {
+            for &(rows, (depth, outputs)) in &cases {
+                let what = format!("{isa} {rows}×{depth}×{outputs}");
+                // Some rows are far larger than others.
+                let mut x = noise.vec(rows * depth, 1.0);
+                x.chunks_exact_mut(depth).skip(1).step_by(3).flatten().for_each(|x| *x *= 100.0);
+                let (x, w) = (Unaligned::new(&x), Unaligned::new(&noise.vec(outputs * depth, 1.0)));
+                let bias = Unaligned::new(&noise.vec(outputs, 1.0));
+                let want = product(&x, &w, depth);
+                let biased: Vec<f64> =
+                    want.iter().enumerate().map(|(k, x)| x + f64::from(bias[k % outputs])).collect();
+
+                // Over the weights of another step, which must leave nothing behind.
+                let mut packed = Packed::new(isa, depth, outputs);
+                packed.pack_rows(&noise.vec(outputs * depth, 9.0));
+                packed.pack_rows(&w);
+                let mut out = Fenced::poisoned(rows * outputs);
+                packed.multiply(&x, None, &mut out);
+                // Sums of up to 65 products, of which some are a hundred.
+                close(&out, &want, 1e-5, 2e-4, &what);
+                let mut out = Fenced::poisoned(rows * outputs);
+                packed.multiply(&x, Some(&bias), &mut out);
+                close(&out, &biased, 1e-5, 2e-4, &format!("{what} with a bias"));
+
+                let transposed: Vec<f32> =
+                    (0..depth * outputs).map(|k| w[k % outputs * depth + k / outputs]).collect();
+                let mut columns = Packed::new(isa, depth, outputs);
+                columns.pack_columns(&noise.vec(outputs * depth, 9.0));
+                columns.pack_columns(&Unaligned::new(&transposed));
+                assert_eq!(columns.data(), packed.data(), "{what}: packed by columns");
+            }
+        }
+    }
+
+    #[test]
+    fn gates_stand_in_blocks_of_units() {
+        for isa in isas() {
+            let (hidden, depth, lanes) = (19, 3, isa.lanes());
+            let w: Vec<f32> = (0..4 * hidden * depth).map(|k| k as f32 + 1.0).collect();
+            let mut packed = Packed::new_gates(isa, depth, hidden);
+            packed.pack_rows(&w);
+            for (at, &got) in packed.data().iter().enumerate() {
+                let (block, k) = (at / packed.panel_len(), at % packed.panel_len() / (4 * lanes));
+                let (gate, unit) = (at / lanes % 4, block * lanes + at % lanes);
+                let want = if unit < hidden { w[(gate * hidden + unit) * depth + k] } else { 0.0 };
+                assert_eq!(got, want, "{isa} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_rows_are_no_work() {
+        for isa in isas() {
+            Packed::new(isa, 3, 5).multiply(&[], None, &mut []);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "x [M, K]")]
+    fn a_wrong_length_is_refused() {
+        Packed::new(Isa::SCALAR, 3, 5).multiply(&[0.0; 5], None, &mut [0.0; 10]);
     }
 }

@@ -93,7 +93,7 @@ pub(crate) use with_rows;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Isa, simd::Kernel};
+    use crate::{simd::Kernel, testing::isas};
 
     #[test]
     fn groups_are_even_and_cover_every_row_once() {
@@ -110,7 +110,7 @@ mod tests {
                 all
             }
         }
-        for isa in Isa::available() {
+        for isa in isas() {
             for rows in 0..40 {
                 let all = isa.run(Groups(rows));
                 let mut next = 0;

@@ -121,6 +121,7 @@ impl Kernel for Apply<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Fenced, Noise, isas};
 
     /// How many units in the last place of the f32 nearest to `want` lie between it and `got`.
     fn ulps(got: f32, want: f64) -> f64 {
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn dense_sample() {
-        for isa in Isa::available() {
+        for isa in isas() {
             println!("{isa}: exp, sigmoid, tanh {:?} ULP", greatest_error(isa, 0, SAMPLE));
         }
     }
@@ -198,14 +199,38 @@ mod tests {
     #[test]
     #[ignore = "4 billion arguments: cargo test --release -p hornpipe-kernels every_float -- --ignored --nocapture"]
     fn every_float() {
-        for isa in Isa::available() {
+        for isa in isas() {
             println!("{isa}: exp, sigmoid, tanh {:?} ULP", greatest_error(isa, 0, 1));
         }
     }
 
     #[test]
+    fn a_value_is_the_same_wherever_it_stands() {
+        let mut noise = Noise::new(8);
+        for isa in isas() {
+            for (function, ..) in FUNCTIONS {
+                for len in 0..=50 {
+                    let xs = noise.vec(len, if len % 2 == 0 { 3.0 } else { 120.0 });
+                    let mut ys = Fenced::new(&xs);
+                    apply(isa, function, &mut ys);
+                    for (&x, &y) in xs.iter().zip(ys.iter()) {
+                        // A full vector of it, so that no lane is left over.
+                        let mut alone = [x; 16];
+                        apply(isa, function, &mut alone);
+                        assert_eq!(
+                            y.to_bits(),
+                            alone[0].to_bits(),
+                            "{isa} {function:?}({x:e}), {len} numbers"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_edges() {
-        for isa in Isa::available() {
+        for isa in isas() {
             let one = |function, x: f32| {
                 let mut v = [x];
                 apply(isa, function, &mut v);

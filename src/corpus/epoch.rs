@@ -13,8 +13,22 @@ pub trait Epoch: Send + Sync {
         self.len() == 0
     }
 
-    /// Batch `index`, always of the same shape `[T, B]`. Past the last one, all weights are 0.
-    fn batch(&self, index: usize) -> Batch;
+    /// `[T, B]`, the shape of every batch.
+    fn shape(&self) -> (usize, usize);
+
+    /// Makes `batch` batch `index`, whatever stood in it; allocates nothing. Past the last one, all weights are 0.
+    ///
+    /// # Panics
+    /// Where `batch` has another shape.
+    fn fill(&self, index: usize, batch: &mut Batch);
+
+    /// Batch `index`.
+    fn batch(&self, index: usize) -> Batch {
+        let (steps, rows) = self.shape();
+        let mut batch = Batch::zeros(steps, rows);
+        self.fill(index, &mut batch);
+        batch
+    }
 
     /// Whether row `b` of a batch goes on where row `b` of the batch before it stopped, so that `(h, c)`
     /// are to be carried over. The first batch of an epoch resets every row in any case.

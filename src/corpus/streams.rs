@@ -103,9 +103,14 @@ impl Epoch for StreamEpoch<'_> {
         longest.div_ceil(self.streams.seq_len)
     }
 
-    fn batch(&self, index: usize) -> Batch {
+    fn shape(&self) -> (usize, usize) {
+        (self.streams.seq_len, self.lanes.len())
+    }
+
+    fn fill(&self, index: usize, batch: &mut Batch) {
+        assert_eq!((batch.steps(), batch.rows()), self.shape(), "a batch [T, B]");
         let Streams { tunes, newline, seq_len: steps, .. } = self.streams;
-        let mut batch = Batch::zeros(*steps, self.lanes.len());
+        batch.clear();
         // What no tune covers below: weight 0 from the zero state.
         batch.resets.fill(true);
         let first = index.saturating_mul(*steps);
@@ -128,7 +133,6 @@ impl Epoch for StreamEpoch<'_> {
                 next += 1;
             }
         }
-        batch
     }
 
     fn carries_state(&self) -> bool {

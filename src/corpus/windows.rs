@@ -74,10 +74,15 @@ impl Epoch for WindowEpoch<'_> {
         self.windows.batches()
     }
 
-    fn batch(&self, index: usize) -> Batch {
+    fn shape(&self) -> (usize, usize) {
+        (self.windows.seq_len, self.windows.batch)
+    }
+
+    fn fill(&self, index: usize, batch: &mut Batch) {
+        assert_eq!((batch.steps(), batch.rows()), self.shape(), "a batch [T, B]");
         let Windows { text, seq_len, batch: rows, .. } = self.windows;
         let first = index.saturating_mul(*rows);
-        fill(*seq_len, *rows, |row| {
+        fill(batch, |row| {
             let start = *self.starts.get(first.checked_add(row)?)? as usize;
             Some((&text[start..start + seq_len], text[start + seq_len]))
         })
@@ -127,9 +132,14 @@ impl Epoch for EvaluationWindows {
         self.characters().div_ceil(self.batch)
     }
 
-    fn batch(&self, index: usize) -> Batch {
+    fn shape(&self) -> (usize, usize) {
+        (self.seq_len, self.batch)
+    }
+
+    fn fill(&self, index: usize, batch: &mut Batch) {
+        assert_eq!((batch.steps(), batch.rows()), self.shape(), "a batch [T, B]");
         let first = index.saturating_mul(self.batch).saturating_add(1);
-        fill(self.seq_len, self.batch, |row| {
+        fill(batch, |row| {
             let target = first.checked_add(row)?;
             let character = *self.text.get(target)?;
             Some((&self.text[target.saturating_sub(self.seq_len)..target], character))
@@ -143,9 +153,10 @@ impl Epoch for EvaluationWindows {
 
 /// A batch of rows, each a context of at most `T` characters at the row's end and the character after it.
 /// A row of none is padding: weight 0 and a reset at the first step.
-fn fill<'a>(steps: usize, rows: usize, row_at: impl Fn(usize) -> Option<(&'a [u32], u32)>) -> Batch {
-    let mut batch = Batch::zeros(steps, rows);
-    for row in 0..rows {
+fn fill<'a>(batch: &mut Batch, row_at: impl Fn(usize) -> Option<(&'a [u32], u32)>) {
+    let steps = batch.steps();
+    batch.clear();
+    for row in 0..batch.rows() {
         batch.resets[[0, row]] = true;
         if let Some((context, target)) = row_at(row) {
             let front = steps - context.len();
@@ -157,7 +168,6 @@ fn fill<'a>(steps: usize, rows: usize, row_at: impl Fn(usize) -> Option<(&'a [u3
             batch.weights[[steps - 1, row]] = 1.0;
         }
     }
-    batch
 }
 
 #[cfg(test)]

@@ -29,6 +29,14 @@ impl Batch {
         }
     }
 
+    /// Makes it [`Batch::zeros`] again.
+    pub fn clear(&mut self) {
+        self.tokens.fill(0);
+        self.targets.fill(0);
+        self.weights.fill(0.0);
+        self.resets.fill(false);
+    }
+
     /// `T`, the number of time steps.
     pub fn steps(&self) -> usize {
         self.tokens.nrows()

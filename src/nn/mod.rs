@@ -20,9 +20,10 @@ pub mod reference;
 mod reference_engine;
 mod state;
 
+pub use crate::threads::ThreadError;
 pub use batch::Batch;
 pub use config::{ConfigError, Input, ModelConfig};
-pub use cpu::{CpuEngine, ThreadError, default_shard_rows};
+pub use cpu::{CpuEngine, default_shard_rows};
 pub use engine::{Engine, LossSums, Masking, NotFinite, StepReport};
 pub use parameters::{LayerIndex, Layout, Parameters, Tensor};
 pub use reference_engine::{ReferenceEngine, dropout_masks};

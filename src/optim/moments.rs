@@ -2,12 +2,9 @@
 
 use super::{ALPHA, BETA1, BETA2, EPSILON, Hyper, Optimizer};
 use crate::nn::Parameters;
+use crate::threads::{Threads, for_each_piece};
 use hornpipe_kernels::Isa;
 use hornpipe_kernels::optimizer::{Adam, RmsProp};
-
-/// Parameters updated together by one thread: 256 kB of each array. The split changes no result.
-#[cfg(feature = "parallel")]
-const CHUNK: usize = 1 << 16;
 
 /// The moments that an optimiser keeps for each parameter: m and v for Adam, v for RMSprop.
 #[derive(Clone, Debug)]
@@ -34,6 +31,19 @@ impl Moments {
         parameters: &mut Parameters,
         gradients: &Parameters,
     ) {
+        self.update_on(&Threads::One, isa, hyper, clip, parameters, gradients);
+    }
+
+    /// [`Moments::update`], to the same bits, on several threads.
+    pub(crate) fn update_on(
+        &mut self,
+        threads: &Threads,
+        isa: Isa,
+        hyper: &Hyper,
+        clip: f64,
+        parameters: &mut Parameters,
+        gradients: &Parameters,
+    ) {
         assert_eq!(self.arrays.len(), hyper.optimizer.moments(), "moments of {:?}", hyper.optimizer);
         let (p, g) = (parameters.values_mut(), gradients.values());
         match (hyper.optimizer, self.arrays.as_mut_slice()) {
@@ -50,17 +60,8 @@ impl Moments {
                     epsilon: EPSILON as f32,
                     clip: clip as f32,
                 };
-                let (m, v) = (m.values_mut(), v.values_mut());
-                #[cfg(feature = "parallel")]
-                {
-                    use rayon::prelude::*;
-                    p.par_chunks_mut(CHUNK)
-                        .zip(g.par_chunks(CHUNK))
-                        .zip(m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK)))
-                        .for_each(|((p, g), (m, v))| adam.update(isa, p, g, m, v));
-                }
-                #[cfg(not(feature = "parallel"))]
-                adam.update(isa, p, g, m, v);
+                let arrays = [p, m.values_mut(), v.values_mut()];
+                for_each_piece(threads, arrays, g, &|[p, m, v], g| adam.update(isa, p, g, m, v));
             }
             (Optimizer::Rmsprop, [v]) => {
                 let rmsprop = RmsProp {
@@ -69,17 +70,7 @@ impl Moments {
                     epsilon: EPSILON as f32,
                     clip: clip as f32,
                 };
-                let v = v.values_mut();
-                #[cfg(feature = "parallel")]
-                {
-                    use rayon::prelude::*;
-                    p.par_chunks_mut(CHUNK)
-                        .zip(g.par_chunks(CHUNK))
-                        .zip(v.par_chunks_mut(CHUNK))
-                        .for_each(|((p, g), v)| rmsprop.update(isa, p, g, v));
-                }
-                #[cfg(not(feature = "parallel"))]
-                rmsprop.update(isa, p, g, v);
+                for_each_piece(threads, [p, v.values_mut()], g, &|[p, v], g| rmsprop.update(isa, p, g, v));
             }
             _ => unreachable!("the number of moments was checked"),
         }

@@ -3,7 +3,7 @@
 use super::metrics::Quality;
 use super::settings::{Objective, Settings};
 use crate::corpus::{CorpusError, Epoch, EvaluationWindows, Streams, Vocabulary};
-use crate::nn::{Engine, LossSums, State};
+use crate::nn::{Batch, Engine, LossSums, State};
 use std::ops::ControlFlow;
 
 /// Tunes to be evaluated on: every character of every tune is predicted once.
@@ -64,11 +64,11 @@ impl Evaluation {
         };
         let config = engine.config().clone();
         let mut sums = LossSums::default();
+        let (steps, rows) = epoch.shape();
+        let mut batch = Batch::zeros(steps, rows);
+        engine.set_state(&State::zeros(config.layers, rows, config.hidden));
         for index in 0..epoch.len() {
-            let batch = epoch.batch(index);
-            if index == 0 {
-                engine.set_state(&State::zeros(config.layers, batch.rows(), config.hidden));
-            }
+            epoch.fill(index, &mut batch);
             sums = sums.plus(engine.evaluate(&batch));
             if progress((index + 1) as f64 / epoch.len() as f64).is_break() {
                 return None;

@@ -5,7 +5,7 @@ use super::metrics::{EpochMetrics, Quality};
 use super::settings::{EngineKind, Settings};
 use super::snapshot::{Progress, Snapshot, SnapshotError};
 use crate::nn::{
-    CpuEngine, Engine, LossSums, Masking, NotFinite, Parameters, ReferenceEngine, State, StepReport,
+    Batch, CpuEngine, Engine, LossSums, Masking, NotFinite, Parameters, ReferenceEngine, State, StepReport,
     ThreadError,
 };
 use crate::optim::Hyper;
@@ -279,10 +279,14 @@ impl Trainer {
         let source = Arc::clone(&self.data.source);
         let epoch = source.epoch(self.settings.seed, self.progress.epoch);
         let batches = epoch.len() as u64;
+        let (steps, rows) = epoch.shape();
+        // Made once, so that a step allocates nothing.
+        let mut batch = Batch::zeros(steps, rows);
+        let zero_state = State::zeros(self.settings.layers, rows, self.settings.hidden);
         while self.progress.batch < batches && !self.no_step_is_left() {
-            let batch = epoch.batch(self.progress.batch as usize);
+            epoch.fill(self.progress.batch as usize, &mut batch);
             if !epoch.carries_state() {
-                self.zero_state();
+                self.engine.set_state(&zero_state);
             }
             let step = self.progress.step;
             let lr = self.lr(step);

@@ -83,6 +83,11 @@ impl Gemm {
         self.isa
     }
 
+    /// All the room that its products take.
+    pub fn scratch(self) -> Scratch {
+        if self.own { Scratch::full() } else { Scratch::default() }
+    }
+
     /// `own` or `matrixmultiply`.
     pub fn name(self) -> &'static str {
         if self.own { "own" } else { "matrixmultiply" }
@@ -127,28 +132,24 @@ impl Gemm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Noise, close};
+    use crate::testing::{Fenced, Noise, Unaligned, close, isas};
 
     #[test]
     fn every_transposition_and_odd_shape_matches_f64() {
         let mut noise = Noise::new(4);
-        let mut all: Vec<Gemm> = Isa::available().into_iter().map(Gemm::own).collect();
+        let mut all: Vec<Gemm> = isas().into_iter().map(Gemm::own).collect();
         all.push(Gemm::matrixmultiply());
         let mut scratch = Scratch::default();
+        // Every number of rows that a group can have, then the edges of blocks.
+        let mut shapes: Vec<_> = (1..=17).map(|m| (m, 2 * m + 1, 67 - 3 * m)).collect();
+        shapes.extend([(1, 1, 1), (6, 64, 64), (7, 65, 63), (17, 300, 129), (100, 257, 31), (97, 513, 5)]);
+        shapes.extend([(13, 2, 600), (192, 3, 1)]);
         for gemm in all {
-            for (m, k, n) in [
-                (1, 1, 1),
-                (5, 3, 7),
-                (6, 64, 64),
-                (7, 65, 63),
-                (17, 300, 129),
-                (100, 257, 31),
-                (97, 513, 5),
-                (13, 2, 600),
-            ] {
+            for &(m, k, n) in &shapes {
                 for case in 0..8 {
                     let (transpose_a, transpose_b, accumulate) = (case & 1 > 0, case & 2 > 0, case & 4 > 0);
-                    let (a, b) = (noise.vec(m * k, 1.0), noise.vec(k * n, 1.0));
+                    let a = Unaligned::new(&noise.vec(m * k, 1.0));
+                    let b = Unaligned::new(&noise.vec(k * n, 1.0));
                     let view = |data, rows, cols, transpose| {
                         if transpose {
                             Matrix::new(data, cols, rows).t()
@@ -168,7 +169,7 @@ mod tests {
                             sum + if accumulate { f64::from(before[at_c]) } else { 0.0 }
                         })
                         .collect();
-                    let mut c = if accumulate { before } else { vec![f32::NAN; m * n] };
+                    let mut c = if accumulate { Fenced::new(&before) } else { Fenced::poisoned(m * n) };
                     let into = if accumulate { Into::Accumulate } else { Into::Overwrite };
                     gemm.multiply(a, b, into, &mut c, &mut scratch);
                     close(&c, &want, 1e-5, 2e-5, &format!("{gemm:?} {m}×{k}×{n} case {case}"));
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn nothing_times_nothing_is_nothing() {
-        for gemm in [Gemm::own(Isa::best()), Gemm::matrixmultiply()] {
+        for gemm in isas().into_iter().map(Gemm::own).chain([Gemm::matrixmultiply()]) {
             let mut c = [f32::NAN; 6];
             let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
             gemm.multiply(a, b, Into::Overwrite, &mut c, &mut Scratch::default());

@@ -22,7 +22,7 @@ const DEPTH: usize = 256;
 /// A block of A, `ROWS × DEPTH`, takes 96 KiB.
 const ROWS: usize = 96;
 
-/// Room for packed operands; grows to its final size at the first product.
+/// Room for packed operands: [`super::Gemm::scratch`] has its final size, the default grows to it at the first product of our own.
 #[derive(Clone, Debug)]
 pub struct Scratch {
     a: Buffer,
@@ -35,6 +35,12 @@ impl Default for Scratch {
     }
 }
 
+impl Scratch {
+    pub(super) fn full() -> Self {
+        Scratch { a: Buffer::zeros(ROWS * DEPTH), b: Buffer::zeros(DEPTH * COLUMNS) }
+    }
+}
+
 pub(super) fn multiply(isa: Isa, a: Matrix, b: Matrix, into: Into, c: &mut [f32], scratch: &mut Scratch) {
     if a.cols == 0 {
         if into == Into::Overwrite {
@@ -43,7 +49,7 @@ pub(super) fn multiply(isa: Isa, a: Matrix, b: Matrix, into: Into, c: &mut [f32]
         return;
     }
     if scratch.b.is_empty() {
-        *scratch = Scratch { a: Buffer::zeros(ROWS * DEPTH), b: Buffer::zeros(DEPTH * COLUMNS) };
+        *scratch = Scratch::full();
     }
     isa.run(Multiply { a, b, into, c, scratch });
 }

@@ -1,23 +1,10 @@
 //! The fused steps against the equations in f64, at every row count and odd widths, outputs poisoned.
 
 use super::*;
-use crate::testing::{Noise, close};
-use crate::{Isa, packed::Packed};
+use crate::packed::Packed;
+use crate::testing::{Fenced, Noise, Unaligned, close, isas, product};
 
 const HIDDEN: [usize; 8] = [1, 3, 7, 16, 17, 37, 64, 71];
-
-/// `out[r, n] = Σ_k x[r, k] · w[n, k]` in f64, `w [N, K]`.
-fn product(x: &[f32], w: &[f32], rows: usize, depth: usize) -> Vec<f64> {
-    let outputs = w.len() / depth;
-    let mut out = vec![0.0; rows * outputs];
-    for r in 0..rows {
-        for n in 0..outputs {
-            out[r * outputs + n] =
-                (0..depth).map(|k| f64::from(x[r * depth + k]) * f64::from(w[n * depth + k])).sum();
-        }
-    }
-    out
-}
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
@@ -41,45 +28,37 @@ fn step(a: &[f64], c_prev: &[f32], rows: usize, hidden: usize) -> (Vec<f64>, Vec
     (gates, c, h)
 }
 
-/// A copy of `values` that starts 4 bytes after an aligned address, to prove that alignment does not matter.
-fn unaligned(values: &[f32]) -> Vec<f32> {
-    let mut shifted = vec![0.0];
-    shifted.extend_from_slice(values);
-    shifted
-}
-
 #[test]
 fn forward_matches_the_equations() {
     let mut noise = Noise::new(1);
-    for isa in Isa::available() {
+    for isa in isas() {
         for hidden in HIDDEN {
             for rows in 1..=17 {
                 let w_hh = noise.vec(4 * hidden * hidden, 0.5);
                 // Some inputs lie far out on the tails of σ and tanh.
                 let input = noise.vec(rows * 4 * hidden, if rows % 3 == 0 { 40.0 } else { 2.0 });
                 let (h_prev, c_prev) = (noise.vec(rows * hidden, 1.0), noise.vec(rows * hidden, 2.0));
-                let mut a = product(&h_prev, &w_hh, rows, hidden);
+                let mut a = product(&h_prev, &w_hh, hidden);
                 a.iter_mut().zip(&input).for_each(|(a, &x)| *a += f64::from(x));
                 let (want_gates, want_c, want_h) = step(&a, &c_prev, rows, hidden);
 
                 let mut packed = Packed::new_gates(isa, hidden, hidden);
                 packed.pack_rows(&w_hh);
-                let mut gates = unaligned(&input);
-                let mut c = unaligned(&vec![f32::NAN; rows * hidden]);
-                let mut h = unaligned(&vec![f32::NAN; rows * hidden]);
+                let mut gates = Fenced::new(&input);
+                let (mut c, mut h) = (Fenced::poisoned(rows * hidden), Fenced::poisoned(rows * hidden));
                 Forward {
                     w_hh: &packed,
-                    h_prev: &unaligned(&h_prev)[1..],
-                    c_prev: &unaligned(&c_prev)[1..],
-                    gates: &mut gates[1..],
-                    c: &mut c[1..],
-                    h: &mut h[1..],
+                    h_prev: &Unaligned::new(&h_prev),
+                    c_prev: &Unaligned::new(&c_prev),
+                    gates: &mut gates,
+                    c: &mut c,
+                    h: &mut h,
                 }
                 .run();
                 let what = format!("{isa} H {hidden} R {rows}");
-                close(&gates[1..], &want_gates, 2e-5, 2e-6, &format!("{what} gates"));
-                close(&c[1..], &want_c, 2e-5, 4e-6, &format!("{what} c"));
-                close(&h[1..], &want_h, 2e-5, 4e-6, &format!("{what} h"));
+                close(&gates, &want_gates, 2e-5, 2e-6, &format!("{what} gates"));
+                close(&c, &want_c, 2e-5, 4e-6, &format!("{what} c"));
+                close(&h, &want_h, 2e-5, 4e-6, &format!("{what} h"));
             }
         }
     }
@@ -88,14 +67,14 @@ fn forward_matches_the_equations() {
 #[test]
 fn forward_with_input_matches_the_equations() {
     let mut noise = Noise::new(2);
-    for isa in Isa::available() {
+    for isa in isas() {
         for (inputs, hidden) in [(1, 1), (5, 7), (32, 48), (33, 37), (3, 65)] {
             for rows in 1..=17 {
                 let (w_ih, w_hh) = (noise.vec(4 * hidden * inputs, 0.5), noise.vec(4 * hidden * hidden, 0.5));
                 let (bias, x) = (noise.vec(4 * hidden, 1.0), noise.vec(rows * inputs, 1.0));
                 let (h_prev, c_prev) = (noise.vec(rows * hidden, 1.0), noise.vec(rows * hidden, 2.0));
-                let mut a = product(&h_prev, &w_hh, rows, hidden);
-                let from_x = product(&x, &w_ih, rows, inputs);
+                let mut a = product(&h_prev, &w_hh, hidden);
+                let from_x = product(&x, &w_ih, inputs);
                 for (k, a) in a.iter_mut().enumerate() {
                     *a += from_x[k] + f64::from(bias[k % (4 * hidden)]);
                 }
@@ -105,14 +84,14 @@ fn forward_with_input_matches_the_equations() {
                 packed_ih.pack_rows(&w_ih);
                 let mut packed_hh = Packed::new_gates(isa, hidden, hidden);
                 packed_hh.pack_rows(&w_hh);
-                let (mut c, mut h) = (vec![f32::NAN; rows * hidden], vec![f32::NAN; rows * hidden]);
+                let (mut c, mut h) = (Fenced::poisoned(rows * hidden), Fenced::poisoned(rows * hidden));
                 ForwardInput {
                     w_ih: &packed_ih,
                     w_hh: &packed_hh,
-                    bias: &bias,
-                    x: &x,
-                    h_prev: &h_prev,
-                    c_prev: &c_prev,
+                    bias: &Unaligned::new(&bias),
+                    x: &Unaligned::new(&x),
+                    h_prev: &Unaligned::new(&h_prev),
+                    c_prev: &Unaligned::new(&c_prev),
                     c: &mut c,
                     h: &mut h,
                 }
@@ -127,7 +106,7 @@ fn forward_with_input_matches_the_equations() {
 #[test]
 fn backward_matches_the_equations() {
     let mut noise = Noise::new(3);
-    for isa in Isa::available() {
+    for isa in isas() {
         for hidden in HIDDEN {
             for rows in 1..=17 {
                 let w_hh = noise.vec(4 * hidden * hidden, 0.5);
@@ -164,20 +143,19 @@ fn backward_matches_the_equations() {
                 }
                 let mut packed = Packed::new(isa, 4 * hidden, hidden);
                 packed.pack_columns(&w_hh);
-                let mut d_gates = unaligned(&gates);
-                let mut d_c = unaligned(&d_c_next);
+                let (mut d_gates, mut d_c) = (Fenced::new(&gates), Fenced::new(&d_c_next));
                 Backward {
                     w_hh: &packed,
-                    d_gates_next: (!last).then_some(&unaligned(&next)[1..]),
-                    d_h: &d_out,
-                    d_c: &mut d_c[1..],
-                    c_prev: &c_prev,
-                    c: &c,
-                    gates: &mut d_gates[1..],
+                    d_gates_next: (!last).then_some(&Unaligned::new(&next)),
+                    d_h: &Unaligned::new(&d_out),
+                    d_c: &mut d_c,
+                    c_prev: &Unaligned::new(&c_prev),
+                    c: &Unaligned::new(&c),
+                    gates: &mut d_gates,
                 }
                 .run();
-                close(&d_gates[1..], &want, 2e-5, 5e-6, &format!("{isa} H {hidden} R {rows} d_gates"));
-                close(&d_c[1..], &want_d_c, 2e-5, 5e-6, &format!("{isa} H {hidden} R {rows} d_c"));
+                close(&d_gates, &want, 2e-5, 5e-6, &format!("{isa} H {hidden} R {rows} d_gates"));
+                close(&d_c, &want_d_c, 2e-5, 5e-6, &format!("{isa} H {hidden} R {rows} d_c"));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Every operation of every instruction set against what plain Rust says, on numbers that hurt.
 
 use super::*;
-use crate::Isa;
+use crate::testing::isas;
 
 const NASTY: [f32; 20] = [
     0.0,
@@ -86,7 +86,7 @@ macro_rules! check {
             let a: Vec<f32> = triples.iter().map(|t| t.0).collect();
             let b: Vec<f32> = triples.iter().map(|t| t.1).collect();
             let c: Vec<f32> = triples.iter().map(|t| t.2).collect();
-            for isa in Isa::available() {
+            for isa in isas() {
                 let mut out = vec![f32::NAN; a.len() + 1];
                 out[a.len()] = 77.0;
                 isa.run(Apply { a: &a, b: &b, c: &c, out: &mut out[..a.len()], op: It });
@@ -148,7 +148,7 @@ fn sum_and_greatest_see_every_lane() {
             (s.sum(v), s.greatest(v))
         }
     }
-    for isa in Isa::available() {
+    for isa in isas() {
         for lane in 0..isa.lanes() {
             let mut values = [-1.0; 16];
             values[lane] = 5.0;

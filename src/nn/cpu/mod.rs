@@ -11,12 +11,13 @@ mod weights;
 use super::engine::{Engine, LossSums, Masking, NotFinite};
 use super::{Batch, ModelConfig, Parameters, State};
 use crate::optim::{Hyper, Moments, Optimizer};
-use hornpipe_kernels::Buffer;
+use crate::threads::{ThreadError, Threads, for_each_piece};
 use hornpipe_kernels::elementwise::{add_assign, sum_of_squares};
 use hornpipe_kernels::gemm::Gemm;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
-use shard::{Job, Shard, Workspace};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use reduce::{live, reduce};
+use shard::{Job, Purpose, Shard, Workspace};
+use std::sync::{Mutex, PoisonError};
 use weights::Weights;
 
 /// The network on the CPU.
@@ -30,11 +31,12 @@ pub struct CpuEngine {
     gradients: Parameters,
     weights: Weights,
     shards: Vec<Shard>,
-    /// One a thread.
-    workspaces: Vec<Mutex<Workspace>>,
-    /// Gradient buffers that wait for the next shard.
+    /// Workspaces that wait for a thread: as many as can be at work at once.
+    workspaces: Mutex<Vec<Workspace>>,
+    /// Gradient buffers that wait for a shard: as many as can be in use at once.
     spare: Mutex<Vec<Parameters>>,
-    generation: Generation,
+    /// `[B, V]`
+    logits: Vec<f32>,
 }
 
 /// The rows of a shard where nobody says otherwise: a function of `B` alone, so that it never depends on the machine.
@@ -62,7 +64,6 @@ impl CpuEngine {
         threads: usize,
     ) -> Result<Self, ThreadError> {
         let threads = Threads::new(threads)?;
-        let workspaces = (0..threads.count()).map(|_| Mutex::new(Workspace::new(config, gemm))).collect();
         let mut engine = CpuEngine {
             config: config.clone(),
             gemm,
@@ -73,9 +74,9 @@ impl CpuEngine {
             weights: Weights::new(gemm.isa(), config),
             parameters,
             shards: Vec::new(),
-            workspaces,
+            workspaces: Mutex::new(Vec::new()),
             spare: Mutex::new(Vec::new()),
-            generation: Generation::default(),
+            logits: Vec::new(),
         };
         engine.set_state(&State::zeros(config.layers, 1, config.hidden));
         Ok(engine)
@@ -96,17 +97,54 @@ impl CpuEngine {
         self.shard_rows
     }
 
+    /// `B`, the rows of the carried state.
+    fn rows(&self) -> usize {
+        self.shards.iter().map(|s| s.rows).sum()
+    }
+
+    /// Makes all the room that batches of `steps` time steps take, whichever thread does what; allocates only at the first such batch.
+    fn make_room(&mut self, steps: usize, purpose: Purpose) {
+        // The first shard is the largest.
+        let Some(rows) = self.shards.first().map(|s| s.rows) else { return };
+        let (threads, shards) = (self.threads.count(), self.shards.len());
+        let workspaces = self.workspaces.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while workspaces.len() < threads.min(shards) {
+            workspaces.push(Workspace::new(&self.config, self.gemm));
+        }
+        workspaces.iter_mut().for_each(|w| w.make_room(&self.config, steps, rows, purpose));
+        let spare = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while purpose == Purpose::Training && spare.len() < live(threads, shards) {
+            spare.push(self.parameters.zeros_like());
+        }
+    }
+
+    /// The logits of all shards, `[B, V]`.
+    fn gather_logits(&mut self) -> ArrayView2<'_, f32> {
+        self.logits.clear();
+        self.shards.iter().for_each(|shard| self.logits.extend_from_slice(&shard.logits));
+        let shape = (self.rows(), self.config.vocabulary);
+        ArrayView2::from_shape(shape, &self.logits).expect("logits [B, V]")
+    }
+
     fn check(&self, batch: &Batch) {
-        let rows: usize = self.shards.iter().map(|s| s.rows).sum();
-        assert_eq!(batch.rows(), rows, "the batch has as many rows as the carried state");
+        assert_eq!(batch.rows(), self.rows(), "the batch has as many rows as the carried state");
         let within = |a: &Array2<u32>| a.iter().all(|&t| (t as usize) < self.config.vocabulary);
         assert!(within(&batch.tokens) && within(&batch.targets), "characters below V");
     }
 }
 
-/// Locks what no panic can have left half-changed in a way that matters: everything in it is overwritten before it is read.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// One of those that wait, until it is [`put`] back. A panic can have left nothing half-changed in a way that matters: all that is
+/// taken is overwritten before it is read.
+///
+/// # Panics
+/// Where there is none: [`CpuEngine::make_room`] has counted wrong, or a panic has lost one.
+fn take<T>(waiting: &Mutex<Vec<T>>) -> T {
+    let one = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    one.expect("as many as can be in use at once")
+}
+
+fn put<T>(waiting: &Mutex<Vec<T>>, one: T) {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).push(one);
 }
 
 impl Engine for CpuEngine {
@@ -132,8 +170,7 @@ impl Engine for CpuEngine {
     }
 
     fn state(&self) -> State {
-        let rows = self.shards.iter().map(|s| s.rows).sum();
-        let mut state = State::zeros(self.config.layers, rows, self.config.hidden);
+        let mut state = State::zeros(self.config.layers, self.rows(), self.config.hidden);
         for (l, arrays) in state.layers.iter_mut().enumerate() {
             for shard in &self.shards {
                 for (array, from) in arrays.iter_mut().zip([&shard.h[l], &shard.c[l]]) {
@@ -148,7 +185,7 @@ impl Engine for CpuEngine {
 
     fn set_state(&mut self, state: &State) {
         let rows = state.rows();
-        if self.shards.iter().map(|s| s.rows).sum::<usize>() != rows {
+        if self.rows() != rows {
             self.shards = (0..rows)
                 .step_by(self.shard_rows)
                 .map(|first| Shard::new(&self.config, first, self.shard_rows.min(rows - first)))
@@ -167,26 +204,29 @@ impl Engine for CpuEngine {
 
     fn gradients(&mut self, batch: &Batch, masking: Option<Masking>) -> LossSums {
         self.check(batch);
+        self.make_room(batch.steps(), Purpose::Training);
         let total_weight = batch.weights.iter().map(|&w| f64::from(w)).sum();
         let isa = self.gemm.isa();
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, spare, gradients, .. } =
             self;
         let sums = threads.install(|| {
-            weights.refresh(parameters);
+            weights.refresh(threads, parameters);
             let job = Job { config, parameters, weights, batch, masking, total_weight };
             let leaf = |shard: &mut Shard| {
-                let mut own = lock(spare).pop().unwrap_or_else(|| parameters.zeros_like());
-                let sums = lock(&workspaces[worker()]).gradients(&job, shard, &mut own);
+                let mut own = take(spare);
+                let mut workspace = take(workspaces);
+                let sums = workspace.gradients(&job, shard, &mut own);
+                put(workspaces, workspace);
                 (own, sums)
             };
             let merge = |left: (Parameters, LossSums), right: (Parameters, LossSums)| {
                 let (mut sum, other) = (left.0, right.0);
-                for_each_chunk(sum.values_mut(), other.values(), &|a, b| add_assign(isa, a, b));
-                lock(spare).push(other);
+                for_each_piece(threads, [sum.values_mut()], other.values(), &|[a], b| add_assign(isa, a, b));
+                put(spare, other);
                 (sum, left.1.plus(right.1))
             };
-            let (sum, sums) = reduce::reduce(shards, &leaf, &merge)?;
-            lock(spare).push(std::mem::replace(gradients, sum));
+            let (sum, sums) = reduce(threads, shards, &leaf, &merge)?;
+            put(spare, std::mem::replace(gradients, sum));
             Some(sums)
         });
         sums.unwrap_or_default()
@@ -203,204 +243,60 @@ impl Engine for CpuEngine {
         }
         let CpuEngine { threads, gemm, parameters, gradients, moments, .. } = self;
         let clip = hyper.clip_factor(gradient_norm);
-        threads.install(|| moments.update(gemm.isa(), hyper, clip, parameters, gradients));
+        threads.install(|| moments.update_on(threads, gemm.isa(), hyper, clip, parameters, gradients));
         self.weights.invalidate();
         Ok(gradient_norm)
     }
 
     fn evaluate(&mut self, batch: &Batch) -> LossSums {
         self.check(batch);
+        self.make_room(batch.steps(), Purpose::Evaluation);
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
         let sums = threads.install(|| {
-            weights.refresh(parameters);
+            weights.refresh(threads, parameters);
             let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
-            let leaf = |shard: &mut Shard| lock(&workspaces[worker()]).evaluate(&job, shard);
-            reduce::reduce(shards, &leaf, &LossSums::plus)
+            let leaf = |shard: &mut Shard| {
+                let mut workspace = take(workspaces);
+                let sums = workspace.evaluate(&job, shard);
+                put(workspaces, workspace);
+                sums
+            };
+            reduce(threads, shards, &leaf, &LossSums::plus)
         });
         sums.unwrap_or_default()
     }
 
     fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
         self.check(batch);
-        let CpuEngine { config, threads, parameters, weights, shards, workspaces, generation, .. } = self;
-        generation.prepare(config, shards);
-        let mut jobs: Vec<_> = shards.iter_mut().zip(&mut generation.steps).collect();
+        self.make_room(batch.steps(), Purpose::Evaluation);
+        let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
         threads.install(|| {
-            weights.refresh(parameters);
+            weights.refresh(threads, parameters);
             let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
-            let leaf = |(shard, step): &mut (&mut Shard, &mut Step)| {
-                lock(&workspaces[worker()]).last_logits(&job, shard, &mut step.logits);
+            let leaf = |shard: &mut Shard| {
+                let mut workspace = take(workspaces);
+                workspace.last_logits(&job, shard);
+                put(workspaces, workspace);
             };
-            reduce::reduce(&mut jobs, &leaf, &|(), ()| ()).unwrap_or_default();
+            reduce(threads, shards, &leaf, &|(), ()| ()).unwrap_or_default();
         });
-        generation.gather(shards, config.vocabulary)
+        self.gather_logits()
     }
 
     fn advance(&mut self, tokens: &[u32]) -> ArrayView2<'_, f32> {
         let vocabulary = self.config.vocabulary;
-        let rows: usize = self.shards.iter().map(|s| s.rows).sum();
-        assert_eq!(tokens.len(), rows, "one character for each row of the state");
+        assert_eq!(tokens.len(), self.rows(), "one character for each row of the state");
         assert!(tokens.iter().all(|&t| (t as usize) < vocabulary), "characters below V");
-        let CpuEngine { config, threads, parameters, weights, shards, generation, .. } = self;
-        weights.refresh_generation(parameters);
-        generation.prepare(config, shards);
-        let advance = |(shard, step): &mut (&mut Shard, &mut Step)| {
-            step.advance(config, parameters, weights, &tokens[shard.first_row..][..shard.rows], shard);
-        };
-        let mut jobs: Vec<_> = shards.iter_mut().zip(&mut generation.steps).collect();
+        let CpuEngine { config, threads, parameters, weights, shards, .. } = self;
+        weights.refresh_generation(threads, parameters);
+        let advance = |shard: &mut Shard| shard.advance(config, parameters, weights, tokens);
         // A single shard is not worth waking a thread for.
-        match jobs.as_mut_slice() {
-            [job] => advance(job),
-            jobs => threads.install(|| reduce::reduce(jobs, &advance, &|(), ()| ()).unwrap_or_default()),
+        match shards.as_mut_slice() {
+            [shard] => advance(shard),
+            shards => {
+                threads.install(|| reduce(threads, shards, &advance, &|(), ()| ()).unwrap_or_default());
+            }
         }
-        generation.gather(shards, vocabulary)
+        self.gather_logits()
     }
-}
-
-/// Room for generation.
-#[derive(Debug, Default)]
-struct Generation {
-    steps: Vec<Step>,
-    logits: Vec<f32>,
-}
-
-/// Room for one shard of generation.
-#[derive(Debug)]
-struct Step {
-    /// `[R, I]`
-    x: Buffer,
-    /// `[R, H]`: the new states, exchanged with the shard's.
-    next: [Buffer; 2],
-    /// `[R, V]`
-    logits: Buffer,
-}
-
-impl Generation {
-    fn prepare(&mut self, config: &ModelConfig, shards: &[Shard]) {
-        let fits = |step: &Step, shard: &Shard| step.logits.len() == shard.rows * config.vocabulary;
-        if self.steps.len() == shards.len() && self.steps.iter().zip(shards).all(|(a, b)| fits(a, b)) {
-            return;
-        }
-        self.steps = shards
-            .iter()
-            .map(|shard| Step {
-                x: Buffer::zeros(shard.rows * config.input.size()),
-                next: [Buffer::zeros(shard.rows * config.hidden), Buffer::zeros(shard.rows * config.hidden)],
-                logits: Buffer::zeros(shard.rows * config.vocabulary),
-            })
-            .collect();
-        self.logits = vec![0.0; self.steps.iter().map(|s| s.logits.len()).sum()];
-    }
-}
-
-impl Generation {
-    /// The logits of all shards, `[B, V]`.
-    fn gather(&mut self, shards: &[Shard], vocabulary: usize) -> ArrayView2<'_, f32> {
-        for (shard, step) in shards.iter().zip(&self.steps) {
-            let at = shard.first_row * vocabulary;
-            self.logits[at..at + shard.rows * vocabulary].copy_from_slice(&step.logits);
-        }
-        let rows = shards.iter().map(|s| s.rows).sum();
-        ArrayView2::from_shape((rows, vocabulary), &self.logits).expect("logits [B, V]")
-    }
-}
-
-impl Step {
-    fn advance(
-        &mut self,
-        config: &ModelConfig,
-        parameters: &Parameters,
-        weights: &Weights,
-        tokens: &[u32],
-        shard: &mut Shard,
-    ) {
-        shard::embed(config, parameters, tokens, &mut self.x);
-        let [next_h, next_c] = &mut self.next;
-        for (l, layer) in weights.layers.iter().enumerate() {
-            let (below, own) = shard.h.split_at_mut(l);
-            let x = below.last().unwrap_or(&self.x);
-            layer.step(x, &own[0], &shard.c[l], next_h, next_c);
-            std::mem::swap(&mut own[0], next_h);
-            std::mem::swap(&mut shard.c[l], next_c);
-        }
-        let (_, bias) = parameters.layout().linear();
-        let top = shard.h.last().expect("a network has a layer");
-        weights.linear.multiply(top, Some(parameters.slice(bias)), &mut self.logits);
-    }
-}
-
-/// The system gives no threads.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot start {threads} threads ({cause}); try fewer with --threads")]
-pub struct ThreadError {
-    threads: usize,
-    cause: String,
-}
-
-/// The threads of one engine.
-struct Threads {
-    #[cfg(feature = "parallel")]
-    pool: rayon::ThreadPool,
-}
-
-#[cfg(feature = "parallel")]
-impl Threads {
-    fn new(threads: usize) -> Result<Self, ThreadError> {
-        let build = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = build.map_err(|e| ThreadError { threads, cause: e.to_string() })?;
-        Ok(Threads { pool })
-    }
-
-    fn count(&self) -> usize {
-        self.pool.current_num_threads()
-    }
-
-    fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(work)
-    }
-}
-
-#[cfg(not(feature = "parallel"))]
-impl Threads {
-    fn new(_: usize) -> Result<Self, ThreadError> {
-        Ok(Threads {})
-    }
-
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        work()
-    }
-}
-
-/// The number of the thread that asks, among those of its engine.
-fn worker() -> usize {
-    #[cfg(feature = "parallel")]
-    let index = rayon::current_thread_index().unwrap_or(0);
-    #[cfg(not(feature = "parallel"))]
-    let index = 0;
-    index
-}
-
-/// Both, at the same time where there are threads for it.
-fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
-    #[cfg(feature = "parallel")]
-    let both = rayon::join(a, b);
-    #[cfg(not(feature = "parallel"))]
-    let both = (a(), b());
-    both
-}
-
-/// `body` on matching pieces of both slices, on all threads. For work that goes element by element, so that the cut
-/// changes no result.
-fn for_each_chunk(a: &mut [f32], b: &[f32], body: &(impl Fn(&mut [f32], &[f32]) + Sync)) {
-    const CHUNK: usize = 1 << 16;
-    if a.len() <= CHUNK {
-        return body(a, b);
-    }
-    let middle = (a.len() / 2).next_multiple_of(CHUNK).min(a.len());
-    let ((a, rest_a), (b, rest_b)) = (a.split_at_mut(middle), b.split_at(middle));
-    join(|| for_each_chunk(a, b, body), || for_each_chunk(rest_a, rest_b, body));
 }

@@ -12,10 +12,11 @@
 //!
 //! A branch is added up as soon as its two halves are there, so few gradient buffers live at a time.
 
-use super::join;
+use crate::threads::Threads;
 
 /// `leaf` of each item, merged in the tree over `items`; `None` where there are none.
 pub(super) fn reduce<T: Send, R: Send>(
+    threads: &Threads,
     items: &mut [T],
     leaf: &(impl Fn(&mut T) -> R + Sync),
     merge: &(impl Fn(R, R) -> R + Sync),
@@ -26,7 +27,8 @@ pub(super) fn reduce<T: Send, R: Send>(
         _ => {
             // The largest power of two below the length: whole subtrees stand on the left.
             let (left, right) = items.split_at_mut(items.len().next_power_of_two() / 2);
-            let (left, right) = join(|| reduce(left, leaf, merge), || reduce(right, leaf, merge));
+            let (left, right) =
+                threads.join(|| reduce(threads, left, leaf, merge), || reduce(threads, right, leaf, merge));
             match (left, right) {
                 (Some(left), Some(right)) => Some(merge(left, right)),
                 (one, other) => one.or(other),
@@ -35,19 +37,48 @@ pub(super) fn reduce<T: Send, R: Send>(
     }
 }
 
+/// How many results of leaves and branches [`reduce`] can hold at once, over `items` on `threads`. Each thread is at one leaf; what
+/// waits for another branch hangs on the way from such a leaf to the root, and the ways of several threads soon meet.
+pub(super) fn live(threads: usize, items: usize) -> usize {
+    let depth = items.next_power_of_two().ilog2();
+    let threads = threads.min(items).max(1);
+    (threads * (1 + depth - threads.ilog2()) as usize).min(items)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_tree_depends_on_the_number_of_items_alone() {
+        let threads = Threads::new(1).unwrap();
         let tree = |n: usize| {
             let mut items: Vec<usize> = (0..n).collect();
-            reduce(&mut items, &|i| i.to_string(), &|a, b| format!("({a} {b})")).unwrap_or_default()
+            reduce(&threads, &mut items, &|i| i.to_string(), &|a, b| format!("({a} {b})")).unwrap_or_default()
         };
         assert_eq!(tree(0), "");
         assert_eq!(tree(1), "0");
         assert_eq!(tree(5), "(((0 1) (2 3)) 4)");
         assert_eq!(tree(7), "(((0 1) (2 3)) ((4 5) 6))");
+    }
+
+    #[test]
+    fn no_more_results_live_at_once_than_it_says() {
+        use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+        for count in [1, 2, 3, 4] {
+            let threads = Threads::new(count).unwrap();
+            for n in 0..20 {
+                let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+                let leaf = |_: &mut ()| {
+                    most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+                };
+                let merge = |(), ()| {
+                    now.fetch_sub(1, SeqCst);
+                };
+                threads.install(|| reduce(&threads, &mut vec![(); n], &leaf, &merge));
+                assert!(most.into_inner() <= live(count, n), "{count} threads, {n} items");
+            }
+        }
+        assert_eq!((live(1, 8), live(2, 8), live(2, 2), live(16, 8), live(2, 0)), (4, 6, 2, 8, 0));
     }
 }

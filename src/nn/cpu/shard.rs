@@ -19,16 +19,65 @@ pub(super) struct Shard {
     pub h: Vec<Buffer>,
     /// `[R, H]` for each layer.
     pub c: Vec<Buffer>,
+    /// `[R, V]`: the logits after the last step, where they were asked for.
+    pub logits: Buffer,
+    /// `[R, I]`: the input of a step of generation.
+    x: Buffer,
+    /// `[R, H]` each: the new state of one layer in generation, then exchanged with that in `h` and `c`.
+    next: [Buffer; 2],
 }
 
 impl Shard {
     pub fn new(config: &ModelConfig, first_row: usize, rows: usize) -> Self {
-        let zeros = || vec![Buffer::zeros(rows * config.hidden); config.layers];
-        Shard { first_row, rows, h: zeros(), c: zeros() }
+        let state = || Buffer::zeros(rows * config.hidden);
+        Shard {
+            first_row,
+            rows,
+            h: vec![state(); config.layers],
+            c: vec![state(); config.layers],
+            logits: Buffer::zeros(rows * config.vocabulary),
+            x: Buffer::zeros(rows * config.input.size()),
+            next: [state(), state()],
+        }
+    }
+
+    /// One step of generation. `tokens` are those of all shards; the logits of what comes next are overwritten.
+    pub fn advance(
+        &mut self,
+        config: &ModelConfig,
+        parameters: &Parameters,
+        weights: &Weights,
+        tokens: &[u32],
+    ) {
+        let Shard { first_row, rows, h, c, x, next: [next_h, next_c], .. } = self;
+        embed(config, parameters, &tokens[*first_row..][..*rows], x);
+        for (l, layer) in weights.layers.iter().enumerate() {
+            let (below, own) = h.split_at_mut(l);
+            layer.step(below.last().unwrap_or(x), &own[0], &c[l], next_h, next_c);
+            std::mem::swap(&mut own[0], next_h);
+            std::mem::swap(&mut c[l], next_c);
+        }
+        self.top_logits(parameters, weights);
+    }
+
+    /// The logits of the carried state.
+    fn top_logits(&mut self, parameters: &Parameters, weights: &Weights) {
+        let (_, bias) = parameters.layout().linear();
+        let top = self.h.last().expect("a network has a layer");
+        weights.linear.multiply(top, Some(parameters.slice(bias)), &mut self.logits);
     }
 }
 
-/// What a worker needs for whichever shard it works on; allocated once.
+/// What is to be done with a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Forward and backward.
+    Training,
+    /// Forward only, without dropout.
+    Evaluation,
+}
+
+/// What a thread needs for whichever shard it works on; allocated once.
 #[derive(Debug)]
 pub(super) struct Workspace {
     /// Of each layer.
@@ -88,11 +137,36 @@ impl Workspace {
         }
     }
 
-    /// Takes over the shard's part of the batch and makes room.
-    fn prepare(&mut self, job: &Job, shard: &Shard) {
-        let (steps, rows) = (job.batch.steps(), shard.rows);
+    /// Makes room for a shard of `steps` × `rows`; allocates only where there was never as much.
+    pub fn make_room(&mut self, config: &ModelConfig, steps: usize, rows: usize, purpose: Purpose) {
         let tokens = steps * rows;
-        let columns = shard.first_row..shard.first_row + rows;
+        let Workspace { caches, dropped, input, input_gradient, d_h, logits, tools, .. } = self;
+        caches.iter_mut().for_each(|cache| cache.prepare(steps, rows));
+        tools.prepare(rows, config.hidden);
+        grow(input, tokens * config.input.size());
+        grow(logits, tokens * config.vocabulary);
+        if purpose == Purpose::Training {
+            d_h.iter_mut().for_each(|d| grow(d, tokens * config.hidden));
+            if config.dropout > 0.0 {
+                dropped.iter_mut().for_each(|d| grow(d, tokens * config.hidden));
+            }
+            if let Input::Embedding(size) = config.input {
+                grow(input_gradient, tokens * size);
+            }
+        }
+        fn reserve<T>(part: &mut Vec<T>, tokens: usize) {
+            part.clear();
+            part.reserve(tokens);
+        }
+        reserve(&mut self.tokens, tokens);
+        reserve(&mut self.targets, tokens);
+        reserve(&mut self.weights, tokens);
+        reserve(&mut self.resets, tokens);
+    }
+
+    /// Takes over the shard's part of the batch.
+    fn prepare(&mut self, job: &Job, shard: &Shard) {
+        let columns = shard.first_row..shard.first_row + shard.rows;
         fn part<T: Copy>(to: &mut Vec<T>, from: &ndarray::Array2<T>, columns: &std::ops::Range<usize>) {
             to.clear();
             for row in from.rows() {
@@ -103,13 +177,7 @@ impl Workspace {
         part(&mut self.targets, &job.batch.targets, &columns);
         part(&mut self.weights, &job.batch.weights, &columns);
         part(&mut self.resets, &job.batch.resets, &columns);
-        self.caches.iter_mut().for_each(|cache| cache.prepare(steps, rows));
-        self.tools.prepare(rows, job.config.hidden);
-        grow(&mut self.input, tokens * job.config.input.size());
-        grow(&mut self.logits, tokens * job.config.vocabulary);
-        if job.dropout(0, shard).is_some() {
-            self.dropped.iter_mut().for_each(|d| grow(d, tokens * job.config.hidden));
-        }
+        self.caches.iter_mut().for_each(|cache| cache.prepare(job.batch.steps(), shard.rows));
     }
 
     /// Forward through all layers; leaves the state after the last step in `shard`, and returns the first step that has any
@@ -174,12 +242,10 @@ impl Workspace {
         self.loss(job, shard, first, None)
     }
 
-    /// Forward only; `logits [R, V]` after the last step are overwritten.
-    pub fn last_logits(&mut self, job: &Job, shard: &mut Shard, logits: &mut [f32]) {
+    /// Forward only; the shard's logits after the last step are overwritten.
+    pub fn last_logits(&mut self, job: &Job, shard: &mut Shard) {
         self.layers_forward(job, shard);
-        let top = shard.h.last().expect("a network has a layer");
-        let (_, bias) = job.parameters.layout().linear();
-        job.weights.linear.multiply(top, Some(job.parameters.slice(bias)), logits);
+        shard.top_logits(job.parameters, job.weights);
     }
 
     /// Forward and backward; `gradients` are overwritten.
@@ -195,7 +261,6 @@ impl Workspace {
         let (hidden, vocabulary) = (job.config.hidden, job.config.vocabulary);
         let (from, tokens) = (first * shard.rows, self.tokens.len());
         let Workspace { caches, dropped, d_h, logits, tools, .. } = self;
-        d_h.iter_mut().for_each(|d| grow(d, tokens * hidden));
         let d_top = &mut d_h[0][..tokens * hidden];
         let (before, d_top) = d_top.split_at_mut(from * hidden);
         before.fill(0.0);
@@ -237,10 +302,7 @@ impl Workspace {
             let table = gradients.layout().embedding();
             let d_x = match (l, table) {
                 (0, None) => None,
-                (0, Some(_)) => {
-                    grow(input_gradient, input.len());
-                    Some(&mut input_gradient[..input.len()])
-                }
+                (0, Some(_)) => Some(&mut input_gradient[..input.len()]),
                 _ => Some(&mut d_in[..]),
             };
             let [d_w_ih, d_w_hh, d_bias] = gradients.slices_mut(at);
@@ -257,7 +319,7 @@ impl Workspace {
 }
 
 /// What enters the first layer, `[N, I]`, for `N` characters.
-pub(super) fn embed(config: &ModelConfig, parameters: &Parameters, tokens: &[u32], x: &mut [f32]) {
+fn embed(config: &ModelConfig, parameters: &Parameters, tokens: &[u32], x: &mut [f32]) {
     match (config.input, parameters.layout().embedding()) {
         (Input::Embedding(size), Some(table)) => {
             let table = parameters.slice(table);

@@ -1,8 +1,8 @@
 //! All weights of a network as the kernels read them.
 
-use super::join;
 use crate::nn::lstm::fast::LayerWeights;
 use crate::nn::{ModelConfig, Parameters};
+use crate::threads::Threads;
 use hornpipe_kernels::{Isa, Packed};
 
 /// Packed copies of the parameters; made again after each update.
@@ -36,15 +36,15 @@ impl Weights {
     }
 
     /// Packs anew what has changed and is needed for training and evaluation.
-    pub fn refresh(&mut self, parameters: &Parameters) {
+    pub fn refresh(&mut self, threads: &Threads, parameters: &Parameters) {
         if !std::mem::take(&mut self.stale) {
             return;
         }
         let (weight, _) = parameters.layout().linear();
         let weight = parameters.slice(weight);
         let Weights { layers, linear, linear_back, .. } = self;
-        join(
-            || pack_layers(layers, 0, parameters),
+        threads.join(
+            || pack_layers(threads, layers, 0, parameters),
             || {
                 linear.pack_rows(weight);
                 linear_back.pack_columns(weight);
@@ -53,8 +53,8 @@ impl Weights {
     }
 
     /// Packs anew what has changed and is needed for generation.
-    pub fn refresh_generation(&mut self, parameters: &Parameters) {
-        self.refresh(parameters);
+    pub fn refresh_generation(&mut self, threads: &Threads, parameters: &Parameters) {
+        self.refresh(threads, parameters);
         if std::mem::take(&mut self.generation_stale) {
             for (l, layer) in self.layers.iter_mut().enumerate() {
                 layer.pack_generation(parameters.slice(parameters.layout().layer(l).w_ih));
@@ -64,7 +64,7 @@ impl Weights {
 }
 
 /// Packs `layers`, the first of which is layer `first`, on all threads.
-fn pack_layers(layers: &mut [LayerWeights], first: usize, parameters: &Parameters) {
+fn pack_layers(threads: &Threads, layers: &mut [LayerWeights], first: usize, parameters: &Parameters) {
     match layers {
         [] => {}
         [layer] => {
@@ -75,7 +75,10 @@ fn pack_layers(layers: &mut [LayerWeights], first: usize, parameters: &Parameter
         _ => {
             let (low, high) = layers.split_at_mut(layers.len() / 2);
             let middle = first + low.len();
-            join(|| pack_layers(low, first, parameters), || pack_layers(high, middle, parameters));
+            threads.join(
+                || pack_layers(threads, low, first, parameters),
+                || pack_layers(threads, high, middle, parameters),
+            );
         }
     }
 }

@@ -288,7 +288,7 @@ pub struct Tools {
 impl Tools {
     /// Tools without room yet.
     pub fn new(gemm: Gemm) -> Self {
-        Tools { gemm, scratch: Scratch::default(), d_c: Buffer::zeros(0), d_gates_next: Buffer::zeros(0) }
+        Tools { gemm, scratch: gemm.scratch(), d_c: Buffer::zeros(0), d_gates_next: Buffer::zeros(0) }
     }
 
     /// Makes them fit `rows` × `hidden`; allocates only where they were never as large.
