@@ -8,9 +8,9 @@ use std::arch::aarch64::*;
 pub struct Neon(());
 
 impl Neon {
-    /// The token, where this processor has the instructions.
+    /// The token. NEON is part of the 64-bit Arm baseline; a target without it does not get one.
     pub fn new() -> Option<Self> {
-        std::arch::is_aarch64_feature_detected!("neon").then_some(Neon(()))
+        cfg!(target_feature = "neon").then_some(Neon(()))
     }
 }
 
