@@ -144,7 +144,13 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
     };
     let engine = build_engine(&settings, parameters, data.vocabulary.len(), gemm, args.threads)?;
     let folder = RunFolder::create(args.out.as_deref())?;
-    Ok((Trainer::new(settings, data, engine), folder, args.corpus.clone()))
+    // `--resume` finds the corpus from any folder.
+    let absolute = |path: &PathBuf| match path.as_os_str() == "-" {
+        true => path.clone(),
+        false => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+    };
+    let corpus = args.corpus.iter().map(absolute).collect();
+    Ok((Trainer::new(settings, data, engine), folder, corpus))
 }
 
 /// A run that goes on.

@@ -57,13 +57,17 @@ pub trait Engine: Send {
     fn state(&self) -> State;
 
     /// Replaces the carried state; its rows are the `B` of the batches to come.
+    ///
+    /// # Panics
+    /// Where it is not `h` and `c` `[B, H]` of each layer.
     fn set_state(&mut self, state: &State);
 
     /// The forward and backward pass: computes the gradients of the mean loss and keeps them. `masking` says which units
     /// are dropped; none drops none.
     ///
     /// # Panics
-    /// Where the batch has other rows than the carried state, or characters beyond the vocabulary.
+    /// Where the batch has other rows than the carried state, no step, arrays of different shapes, or characters beyond the
+    /// vocabulary.
     fn gradients(&mut self, batch: &Batch, masking: Option<Masking>) -> LossSums;
 
     /// The gradients of the last [`Engine::gradients`].

@@ -85,6 +85,7 @@ impl Engine for ReferenceEngine {
     }
 
     fn set_state(&mut self, state: &State) {
+        assert_eq!(state.layers.len(), self.config.layers, "h and c [B, H] of each layer");
         self.state = state.clone();
     }
 

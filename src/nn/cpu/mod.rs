@@ -130,6 +130,9 @@ impl CpuEngine {
         assert_eq!(batch.rows(), self.rows(), "the batch has as many rows as the carried state");
         let within = |a: &Array2<u32>| a.iter().all(|&t| (t as usize) < self.config.vocabulary);
         assert!(within(&batch.tokens) && within(&batch.targets), "characters below V");
+        let shape = batch.tokens.dim();
+        let shapes = [batch.targets.dim(), batch.weights.dim(), batch.resets.dim()];
+        assert!(shape.0 > 0 && shapes == [shape; 3], "four arrays [T, B] of at least one step");
     }
 }
 
@@ -185,6 +188,10 @@ impl Engine for CpuEngine {
 
     fn set_state(&mut self, state: &State) {
         let rows = state.rows();
+        let shape = [rows, self.config.hidden];
+        let fits = |arrays: &Vec<Array2<f32>>| arrays.len() == 2 && arrays.iter().all(|a| a.shape() == shape);
+        let layers = state.layers.len() == self.config.layers;
+        assert!(layers && state.layers.iter().all(fits), "h and c [B, H] of each layer");
         if self.rows() != rows {
             self.shards = (0..rows)
                 .step_by(self.shard_rows)
