@@ -136,14 +136,10 @@ impl CpuEngine {
     }
 }
 
-/// One of those that wait, until it is [`put`] back. A panic can have left nothing half-changed in a way that matters: all that is
-/// taken is overwritten before it is read.
-///
-/// # Panics
-/// Where there is none: [`CpuEngine::make_room`] has counted wrong, or a panic has lost one.
-fn take<T>(waiting: &Mutex<Vec<T>>) -> T {
-    let one = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    one.expect("as many as can be in use at once")
+/// One of those that wait, until it is [`put`] back; none where all are in use. A panic can have left nothing half-changed in a way
+/// that matters: all that is taken is overwritten before it is read.
+fn take<T>(waiting: &Mutex<Vec<T>>) -> Option<T> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).pop()
 }
 
 fn put<T>(waiting: &Mutex<Vec<T>>, one: T) {
@@ -220,8 +216,8 @@ impl Engine for CpuEngine {
             weights.refresh(threads, parameters);
             let job = Job { config, parameters, weights, batch, masking, total_weight };
             let leaf = |shard: &mut Shard| {
-                let mut own = take(spare);
-                let mut workspace = take(workspaces);
+                let mut own = take(spare).unwrap_or_else(|| parameters.zeros_like());
+                let mut workspace = take(workspaces).expect("a thread is at one shard at a time");
                 let sums = workspace.gradients(&job, shard, &mut own);
                 put(workspaces, workspace);
                 (own, sums)
@@ -263,7 +259,7 @@ impl Engine for CpuEngine {
             weights.refresh(threads, parameters);
             let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
             let leaf = |shard: &mut Shard| {
-                let mut workspace = take(workspaces);
+                let mut workspace = take(workspaces).expect("a thread is at one shard at a time");
                 let sums = workspace.evaluate(&job, shard);
                 put(workspaces, workspace);
                 sums
@@ -281,7 +277,7 @@ impl Engine for CpuEngine {
             weights.refresh(threads, parameters);
             let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
             let leaf = |shard: &mut Shard| {
-                let mut workspace = take(workspaces);
+                let mut workspace = take(workspaces).expect("a thread is at one shard at a time");
                 workspace.last_logits(&job, shard);
                 put(workspaces, workspace);
             };
