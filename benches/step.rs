@@ -1,7 +1,7 @@
 //! The article's model at B 64, T 100: training step, forward, backward, optimiser, one generation step.
 //!
-//! `cargo bench --bench step` prints a time and a rate for each. The rate's unit `elem` is a floating-point operation
-//! for all but generation, so `Gelem/s` reads GFLOP/s (counted as `hornpipe bench` does); for generation it is a character.
+//! `cargo bench --bench step` prints a time and a rate for each. The rate's unit `elem` is a floating-point operation, so `Gelem/s` reads
+//! GFLOP/s (counted as `hornpipe bench` does); for optimiser and generation it is a character.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hornpipe::nn::init::Initializer;
@@ -54,9 +54,25 @@ fn training(c: &mut Criterion) {
     });
     group.throughput(Throughput::Elements((config.forward_flops_per_token() * tokens) as u64));
     group.bench_function("forward", |b| b.iter(|| black_box(engine.evaluate(&batch))));
-    engine.gradients(&batch, MASKING);
-    group.throughput(Throughput::Elements(engine.parameters().layout().len() as u64));
-    group.bench_function("optimizer (elem is a parameter)", |b| {
+    group.throughput(Throughput::Elements((2.0 * config.forward_flops_per_token() * tokens) as u64));
+    group.bench_function("backward", |b| {
+        // The two passes cannot be had apart: what the second takes is what both take, less the first alone.
+        b.iter_custom(|iterations| {
+            let mut both = Duration::ZERO;
+            let mut forward = Duration::ZERO;
+            for _ in 0..iterations {
+                let began = Instant::now();
+                black_box(engine.evaluate(&batch));
+                forward += began.elapsed();
+                let began = Instant::now();
+                black_box(engine.gradients(&batch, MASKING));
+                both += began.elapsed();
+            }
+            both.saturating_sub(forward)
+        });
+    });
+    group.throughput(Throughput::Elements(tokens as u64));
+    group.bench_function("optimizer", |b| {
         b.iter(|| black_box(engine.update(&HYPER)).expect("a finite norm"));
     });
     group.finish();
