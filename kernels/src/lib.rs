@@ -1,4 +1,4 @@
-//! The kernels of Hornpipe: every `unsafe` line of the project and every intrinsic.
+//! The kernels of Hornpipe: every `unsafe` line of the library and every intrinsic.
 //!
 //! A kernel is an operation on slices. It knows no stack of layers, no files and no threads; its public functions are
 //! safe and check lengths in release builds too. It is written once, over the small vector language of [`simd`], and
