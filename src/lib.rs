@@ -16,12 +16,15 @@
 //! In each layer, at each step, for an input `x` and the state `(h, c)` of the step before:
 //!
 //! ```text
-//! i = σ(x W_ii + h W_hi + b_i)      input gate: how much of the candidate comes in
-//! f = σ(x W_if + h W_hf + b_f)      forget gate: how much of the memory stays
-//! g = tanh(x W_ig + h W_hg + b_g)   candidate
-//! o = σ(x W_io + h W_ho + b_o)      output gate: how much of the memory shows
+//! i = σ(x W_iiᵀ + h W_hiᵀ + b_i)      input gate: how much of the candidate comes in
+//! f = σ(x W_ifᵀ + h W_hfᵀ + b_f)      forget gate: how much of the memory stays
+//! g = tanh(x W_igᵀ + h W_hgᵀ + b_g)   candidate
+//! o = σ(x W_ioᵀ + h W_hoᵀ + b_o)      output gate: how much of the memory shows
 //! c' = f ⊙ c + i ⊙ g                h' = o ⊙ tanh(c')
 //! ```
+//!
+//! `W_ii` are the first `H` rows of the parameter `w_ih [4H, I]`, `W_if` the next, and so on; likewise `W_hi` of `w_hh [4H, H]` and
+//! `b_i` of the one bias `b [4H]`, where PyTorch has two.
 //!
 //! Training lowers the mean of `-ln p(target)` (nats per character): a forward pass over `T` steps, the gradient of that loss
 //! back through the same steps (back-propagation through time), and a step of Adam or RMSprop. The state goes on from one

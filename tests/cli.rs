@@ -115,7 +115,7 @@ fn generate_knows_all_its_flags() {
     for model in ["many", "one", "many/last.hornpipe"] {
         let plain = tune(model, "--length 60");
         assert_eq!(tune(model, "--length 60"), plain, "{model}: the same seed, the same tune");
-        assert_eq!(tune(model, "--length 60 --until-end --threads 2 --temperature 0.8"), plain, "{model}");
+        assert_eq!(tune(model, "--length 60 --until-end --threads 2 --temperature 0.7"), plain, "{model}");
         for flags in [
             "--greedy",
             "--temperature 1.3 --top-k 5",

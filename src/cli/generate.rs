@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]
     greedy: bool,
     /// Below 1 safer, above 1 bolder.
-    #[arg(long, value_name = "X", default_value_t = 0.8)]
+    #[arg(long, value_name = "X", default_value_t = 0.7)]
     temperature: f32,
     /// Draw from the K most probable characters only.
     #[arg(long, value_name = "K")]
@@ -207,7 +207,7 @@ pub fn sample(engine: &mut dyn Engine, snapshot: &Snapshot, seed: u64) -> Result
         length: 2000,
         until_end: true,
         window: window(snapshot, None),
-        sampling: Sampling { greedy: false, temperature: 0.8, top_k: None, top_p: None },
+        sampling: Sampling { greedy: false, temperature: 0.7, top_k: None, top_p: None },
         seed,
     };
     let heard =

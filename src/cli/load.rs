@@ -4,7 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::corpus::{self, Corpus, composer};
 use crate::nn::Engine;
 use crate::train::{Snapshot, build_engine};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hornpipe_kernels::gemm::Gemm;
 use std::path::{Path, PathBuf};
 
@@ -21,13 +21,20 @@ pub fn corpus(paths: &[PathBuf]) -> Result<Corpus> {
 pub fn corpus_name(paths: &[PathBuf]) -> String {
     match paths {
         [] => "the built-in tunes".to_string(),
-        paths => paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+        paths => paths.iter().map(|path| name(path)).collect::<Vec<_>>().join(", "),
     }
+}
+
+fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "standard input".to_string() } else { path.display().to_string() }
 }
 
 /// The checkpoint in a file; a run's folder stands for its best one.
 pub fn snapshot(path: &Path) -> Result<Snapshot> {
     let file = if path.is_dir() { path.join("best.hornpipe") } else { path.to_path_buf() };
+    if !file.exists() {
+        bail!("there is no {}; name a checkpoint or a run's folder, such as runs/NAME", file.display());
+    }
     let checkpoint = Checkpoint::load(&file)?;
     Snapshot::from_checkpoint(&checkpoint).with_context(|| format!("cannot use {}", file.display()))
 }

@@ -104,7 +104,8 @@ fn summary(settings: &Settings, vocabulary: usize) -> Summary {
 pub fn table(settings: &Settings, vocabulary: usize) -> String {
     let Summary { layers, parameters, .. } = summary(settings, vocabulary);
     let rule = format!("{}\n", "─".repeat(54));
-    let mut text = format!("{:<22}{:<18}{:>14}\n{rule}", "Layer", "Output shape", "Parameters");
+    // As Keras has it: batch, time, features.
+    let mut text = format!("{:<22}{:<18}{:>14}\n{rule}", "Layer", "Output (B, T, …)", "Parameters");
     for Row { layer, output, parameters } in layers {
         text += &format!("{layer:<22}{output:<18}{:>14}\n", thousands(parameters));
     }

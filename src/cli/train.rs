@@ -259,7 +259,7 @@ impl<'a> Watch<'a> {
         self.estimated = true;
         let left = trainer.progress().total_steps.saturating_sub(trainer.progress().step);
         if let (Some(epoch), Some(run)) = (self.pace.estimate(batches, 0), self.pace.estimate(left, 0)) {
-            self.bar.line(&format!("about {} an epoch, {} in all", duration(epoch), duration(run)));
+            self.bar.line(&format!("about {} an epoch, {} to go", duration(epoch), duration(run)));
         }
     }
 }
@@ -347,11 +347,17 @@ fn finish(args: &Args, trainer: &Trainer, folder: &RunFolder, outcome: Outcome) 
         Outcome::Stopped => {
             tell!("stopped after step {} of {}; go on with", progress.step, progress.total_steps);
             tell!("    hornpipe train --resume {name}");
+            tell!("or hear it as it is: hornpipe generate {name}");
             "stopped"
         }
     };
     if let Some((loss, epoch)) = progress.best {
-        tell!("best: epoch {epoch} with {loss:.4} nats per character, after {}", duration(trainer.seconds()));
+        let seconds = duration(trainer.seconds());
+        tell!("best: epoch {epoch} with {loss:.4} nats per character; trained for {seconds}");
+    }
+    if !interrupt::requested() {
+        interrupt::now("the training is saved; cutting the tune short");
+        tell!("the best model writes a tune");
     }
     let tune = if interrupt::requested() { None } else { Some(tune(args, folder, trainer.settings())?) };
     if let Some(tune) = &tune {

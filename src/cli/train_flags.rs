@@ -38,7 +38,7 @@ enum InputName {
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 #[command(next_help_heading = "Settings (each overrides the preset)")]
 pub struct Flags {
-    /// Which predictions count: the one after a window, or the one after every character.
+    /// Which predictions count: the one after a window, or the one after every character [default: article many-to-one; folk many-to-many].
     #[arg(long, value_enum)]
     objective: Option<Objective>,
     /// Passes over the training tunes [default: article 12; folk as many as make about 4,500 steps, from 4 to 24].
@@ -47,58 +47,58 @@ pub struct Flags {
     /// Length of the run in optimiser steps, instead of epochs.
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// Sequences in a minibatch (B).
+    /// Sequences in a minibatch (B) [default: article 128; folk 16].
     #[arg(long, value_name = "B")]
     batch_size: Option<usize>,
-    /// Time steps of a minibatch (T); for windows, their length.
+    /// Time steps of a minibatch (T); for windows, their length [default: article 100; folk 64].
     #[arg(long, value_name = "T")]
     seq_len: Option<usize>,
-    /// How characters enter the network.
+    /// How characters enter the network [default: embedding].
     #[arg(long, value_enum)]
     input: Option<InputName>,
-    /// Size of a character's vector (E).
+    /// Size of a character's vector (E) [default: 32].
     #[arg(long, value_name = "E")]
     embedding: Option<usize>,
-    /// Hidden units of a layer (H).
+    /// Hidden units of a layer (H) [default: 256].
     #[arg(long, value_name = "H")]
     hidden: Option<usize>,
-    /// LSTM layers (L).
+    /// LSTM layers (L) [default: 3].
     #[arg(long, value_name = "L")]
     layers: Option<usize>,
-    /// Share of a layer's outputs that is dropped in training, at least 0 and below 1.
+    /// Share of a layer's outputs that is dropped in training, at least 0 and below 1 [default: article 0.2; folk 0.3].
     #[arg(long, value_name = "RATE")]
     dropout: Option<f32>,
-    /// The update rule.
+    /// The update rule [default: adam].
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
-    /// The learning rate; of a schedule, its peak.
+    /// The learning rate; of a schedule, its peak [default: article 0.001; folk 0.004].
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
-    /// How the learning rate goes over the run.
+    /// How the learning rate goes over the run [default: article constant; folk one-cycle].
     #[arg(long, value_enum)]
     schedule: Option<Schedule>,
-    /// Greatest norm of all gradients together; 0 does not clip.
+    /// Greatest norm of all gradients together; 0 does not clip [default: article 0; folk 1].
     #[arg(long, value_name = "NORM")]
     clip_norm: Option<f64>,
-    /// The initial weights.
+    /// The initial weights [default: article keras; folk pytorch].
     #[arg(long, value_enum)]
     init: Option<Initializer>,
-    /// Characters from one window to the next (many-to-one).
+    /// Characters from one window to the next (many-to-one) [default: 1].
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
-    /// Share of the tunes that is held out to measure on; 0 holds nothing out.
+    /// Share of the tunes that is held out to measure on; 0 holds nothing out [default: article 0; folk 0.1].
     #[arg(long, value_name = "SHARE")]
     validation_fraction: Option<f64>,
-    /// Stop after so many epochs without a better loss.
+    /// Stop after so many epochs without a better loss [default: never].
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u32>,
-    /// Decides initial weights, order, dropout and which tunes are held out. Same seed, same bits.
+    /// Decides initial weights, order, dropout and which tunes are held out. Same seed, same bits [default: 1].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Rows of the minibatch that one thread works on at a time; part of what decides the bits.
+    /// Rows of the minibatch that one thread works on at a time; part of what decides the bits [default: follows from B].
     #[arg(long, value_name = "R")]
     shard_rows: Option<usize>,
-    /// Who does the arithmetic.
+    /// Who does the arithmetic [default: cpu].
     #[arg(long, value_enum)]
     engine: Option<EngineKind>,
 }

@@ -13,7 +13,7 @@ pub struct Forward<'a> {
     pub h_prev: &'a [f32],
     /// `[R, H]`: the cell state that enters.
     pub c_prev: &'a [f32],
-    /// `[R, 4H]`: in, `x W_ih + b`; out, the activated gates i, f, g, o.
+    /// `[R, 4H]`: in, `x W_ihᵀ + b`; out, the activated gates i, f, g, o.
     pub gates: &'a mut [f32],
     /// `[R, H]`: the new cell state. Overwritten.
     pub c: &'a mut [f32],

@@ -4,7 +4,7 @@
 //! gates is `[i(0..H), f(0..H), g(0..H), o(0..H)]`.
 //!
 //! ```text
-//! forward      a = x W_ih + b + h_prev W_hh          (the first two summands come in, or from packed W_ih)
+//! forward      a = x W_ihᵀ + b + h_prev W_hhᵀ        (the first two summands come in, or from packed W_ih)
 //!              i, f, o = σ(a_i), σ(a_f), σ(a_o)      g = tanh(a_g)
 //!              c = f ⊙ c_prev + i ⊙ g                h = o ⊙ tanh(c)
 //!

@@ -1,10 +1,10 @@
 //! The LSTM layer.
 //!
 //! ```text
-//! i = σ(x W_ii + h W_hi + b_i)      c' = f ⊙ c + i ⊙ g
-//! f = σ(x W_if + h W_hf + b_f)      h' = o ⊙ tanh(c')
-//! g = tanh(x W_ig + h W_hg + b_g)
-//! o = σ(x W_io + h W_ho + b_o)
+//! i = σ(x W_iiᵀ + h W_hiᵀ + b_i)      c' = f ⊙ c + i ⊙ g
+//! f = σ(x W_ifᵀ + h W_hfᵀ + b_f)      h' = o ⊙ tanh(c')
+//! g = tanh(x W_igᵀ + h W_hgᵀ + b_g)
+//! o = σ(x W_ioᵀ + h W_hoᵀ + b_o)
 //! ```
 //!
 //! The **cell** `c` is a memory that changes only by what the gates let through: `f`, the forget gate, says how much of
