@@ -83,8 +83,8 @@ fn a_checkpoint_that_is_none() {
         (folder.file("longer", [&bytes[..], b"!"].concat()), "longer: this checkpoint is damaged"),
         (folder.file("nothing", ""), "nothing: this is not a Hornpipe checkpoint"),
         (folder.arg("corpus.abc"), "corpus.abc: this is not a Hornpipe checkpoint"),
-        (folder.arg("nowhere"), "nowhere: No such file"),
-        (folder.arg(""), "best.hornpipe: No such file"),
+        (folder.arg("nowhere"), "nowhere; name a checkpoint"),
+        (folder.arg(""), "best.hornpipe; name a checkpoint"),
     ];
     for (path, says) in &bad {
         for command in ["generate", "evaluate", "summary"] {
