@@ -5,12 +5,11 @@ use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, rest};
 use crate::cli::host::{Host, peak_rss_mb};
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::nn::{CpuEngine, Engine};
+use crate::nn::{Batch, CpuEngine, Engine};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 use ndarray::ArrayView1;
 use serde::Serialize;
-use std::collections::VecDeque;
 use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
@@ -131,27 +130,31 @@ pub fn run(args: &Args) -> Result<()> {
 struct Writer {
     /// The character that each tune wrote last.
     chosen: Vec<u32>,
-    /// The last characters of all tunes, the oldest first; empty where the state is carried.
-    window: VecDeque<Vec<u32>>,
+    /// The last characters of all tunes; none where the state is carried.
+    window: Option<Batch>,
 }
 
 impl Writer {
     /// Character `t·B + b` of the formula is step `t` of tune `b`'s window; a carried state begins with step 0.
     fn new(rows: usize, vocabulary: usize, window: Option<usize>) -> Self {
-        let step = |t: usize| (0..rows).map(|b| formula::character(t * rows + b, vocabulary)).collect();
-        Writer { chosen: step(0), window: (0..window.unwrap_or(0)).map(step).collect() }
+        let character = |t: usize, b: usize| formula::character(t * rows + b, vocabulary);
+        let window = window.map(|steps| {
+            let mut batch = Batch::zeros(steps, rows);
+            batch.tokens.indexed_iter_mut().for_each(|((t, b), token)| *token = character(t, b));
+            batch
+        });
+        Writer { chosen: (0..rows).map(|b| character(0, b)).collect(), window }
     }
 
     /// One more character of each tune. Returns their nats together if they are asked for.
     fn write(&mut self, engine: &mut CpuEngine, with_nats: bool) -> f64 {
-        if let Some(last) = self.window.len().checked_sub(1) {
-            rest(engine, self.chosen.len());
-            for step in self.window.range(..last) {
-                engine.advance(step);
+        let logits = match &self.window {
+            None => engine.advance(&self.chosen),
+            Some(batch) => {
+                rest(engine, self.chosen.len());
+                engine.last_logits(batch)
             }
-            self.chosen.copy_from_slice(&self.window[last]);
-        }
-        let logits = engine.advance(&self.chosen);
+        };
         let mut nats = 0.0;
         for (chosen, row) in self.chosen.iter_mut().zip(logits.rows()) {
             *chosen = likeliest(row);
@@ -159,9 +162,13 @@ impl Writer {
                 nats += surprise(row, *chosen as usize);
             }
         }
-        if let Some(mut oldest) = self.window.pop_front() {
-            oldest.copy_from_slice(&self.chosen);
-            self.window.push_back(oldest);
+        if let Some(batch) = &mut self.window {
+            let last = batch.steps() - 1;
+            for t in 0..last {
+                let next = batch.tokens.row(t + 1).to_owned();
+                batch.tokens.row_mut(t).assign(&next);
+            }
+            batch.tokens.row_mut(last).assign(&ArrayView1::from(&self.chosen));
         }
         nats
     }
