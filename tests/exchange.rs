@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::bits;
-use common::exchange::{CHARACTERS, close, model, numbers, open, plain};
+use common::exchange::{CHARACTERS, advance, close, model, numbers, open, plain};
+use common::{Bound, bits};
 use hornpipe::exchange::{Given, safetensors};
 use hornpipe::nn::{Input, Parameters};
 use hornpipe::train::{Objective, Snapshot};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 #[test]
 fn a_model_comes_back_to_the_bit() {
@@ -137,4 +139,44 @@ fn two_biases_are_added() {
     let bias = |p: &Parameters| p.slice(p.layout().layer(0).bias).to_vec();
     let sums: Vec<f32> = bias(&own.parameters).iter().enumerate().map(|(k, b)| b + k as f32).collect();
     assert_eq!(bias(&model.parameters), sums);
+}
+
+#[derive(Deserialize)]
+struct Case {
+    vocabulary: String,
+    rows: Vec<String>,
+    logits: Logits,
+}
+
+#[derive(Deserialize)]
+struct Logits {
+    shape: Vec<usize>,
+    data: Vec<f64>,
+}
+
+/// Models that PyTorch wrote give the logits that PyTorch computes.
+#[test]
+fn pytorchs_models_give_pytorchs_logits() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exchange");
+    let read = |name: &str| std::fs::read(format!("{folder}/{name}")).expect("a file of the project");
+    let cases: BTreeMap<String, Case> = serde_json::from_slice(&read("logits.json")).expect("JSON");
+    assert_eq!(cases.len(), 3);
+    for (name, Case { vocabulary, rows, logits }) in cases {
+        let chars: Vec<char> = vocabulary.chars().collect();
+        let vocabulary = (name == "plain").then(|| chars.clone());
+        let given = Given { vocabulary, ..Given::default() };
+        let model = safetensors::from_bytes(&read(&format!("{name}.safetensors")), &given).unwrap();
+        let (t, b, v) = (rows[0].chars().count(), rows.len(), chars.len());
+        assert_eq!(logits.shape, [t, b, v]);
+        let mut want = logits.data.chunks_exact(v);
+        let mut bound = Bound::new(0.0, 1e-5);
+        for row in advance(&model, &rows) {
+            // Their order of characters is another.
+            let place =
+                |&c: &char| row[model.vocabulary.encode_char(c).expect("the same characters") as usize];
+            bound.check(&name, chars.iter().map(place), want.next().expect("T·B rows").iter().copied());
+        }
+        assert!(want.next().is_none());
+        println!("{name}: {bound}");
+    }
 }

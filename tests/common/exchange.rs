@@ -3,8 +3,9 @@
 use super::{Random, config};
 use hornpipe::corpus::Vocabulary;
 use hornpipe::exchange::{Model, safetensors};
-use hornpipe::nn::Input;
-use hornpipe::train::{Objective, Preset, Settings};
+use hornpipe::nn::{Input, State};
+use hornpipe::train::{Objective, Preset, Settings, build_engine};
+use hornpipe_kernels::gemm::Gemm;
 use serde_json::Value;
 
 /// The characters of [`model`].
@@ -49,4 +50,20 @@ pub fn plain(model: &Model) -> (Value, Vec<u8>) {
     let (mut header, data) = open(&safetensors::to_bytes(model).unwrap());
     header.as_object_mut().unwrap().remove("__metadata__");
     (header, data)
+}
+
+/// The logits `[V]` of each text after each of its characters, all fed side by side from the zero state: T times B of them.
+pub fn advance(model: &Model, rows: &[String]) -> Vec<Vec<f32>> {
+    let settings = &model.settings;
+    let (parameters, v) = (model.parameters.clone(), model.vocabulary.len());
+    let mut engine = build_engine(settings, parameters, v, Gemm::matrixmultiply(), 1).expect("one thread");
+    engine.set_state(&State::zeros(settings.layers, rows.len(), settings.hidden));
+    let rows: Vec<Vec<u32>> =
+        rows.iter().map(|row| model.vocabulary.encode(row).expect("known characters")).collect();
+    let mut all = Vec::new();
+    for t in 0..rows[0].len() {
+        let tokens: Vec<u32> = rows.iter().map(|row| row[t]).collect();
+        all.extend(engine.advance(&tokens).outer_iter().map(|row| row.to_vec()));
+    }
+    all
 }
