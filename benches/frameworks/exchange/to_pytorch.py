@@ -15,17 +15,17 @@ from safetensors.torch import load_file
 def load(path):
     """The network and its characters, that of integer 0 first."""
     with safe_open(path, "pt") as file:
-        said = json.loads(file.metadata()["hornpipe"])
-    V, H, L = len(said["vocabulary"]), said["settings"]["hidden"], said["settings"]["layers"]
+        vocabulary = json.loads(file.metadata()["hornpipe"])["vocabulary"]
     weights = load_file(path)
-    E = weights["embedding.weight"].shape[1]
+    (V, E), H = weights["embedding.weight"].shape, weights["linear.weight"].shape[1]
+    L = sum(name.startswith("lstm.weight_ih") for name in weights)
     model = torch.nn.ModuleDict({
         "embedding": torch.nn.Embedding(V, E),
         "lstm": torch.nn.LSTM(E, H, L),
         "linear": torch.nn.Linear(H, V),
     })
     model.load_state_dict(weights)
-    return model, said["vocabulary"]
+    return model, vocabulary
 
 
 @torch.inference_mode()

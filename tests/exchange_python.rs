@@ -1,0 +1,82 @@
+//! The Python scripts of `benches/frameworks/exchange` against this program, where HORNPIPE_PYTHON names a Python with PyTorch and
+//! safetensors.
+#![cfg(feature = "cli")]
+
+mod common;
+mod support;
+
+use common::Bound;
+use common::exchange::advance;
+use hornpipe::checkpoint::Checkpoint;
+use hornpipe::exchange::Model;
+use hornpipe::train::Snapshot;
+use std::path::Path;
+use std::process::Command;
+use support::{Folder, hornpipe, succeeds, train};
+
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/frameworks/exchange");
+
+/// Python, or none with a word about it where nobody named one.
+fn python(variable: &str) -> Option<Command> {
+    let Some(path) = std::env::var_os(variable) else {
+        eprintln!("skipped: {variable} names no Python");
+        return None;
+    };
+    let mut command = Command::new(path);
+    command.env("PYTHONPATH", SCRIPTS).env("PYTHONDONTWRITEBYTECODE", "1").env("OMP_NUM_THREADS", "1");
+    Some(command)
+}
+
+/// What a Python command prints; it must succeed.
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} ended with {:?}: {stderr}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn load(path: &Path) -> Model {
+    Snapshot::from_checkpoint(&Checkpoint::load(path).unwrap()).unwrap().into()
+}
+
+/// Holds logits that Python printed as JSON, [T][V], against this program's for the same text.
+fn compare(what: &str, model: &Model, text: &str, printed: &str) {
+    let want: Vec<Vec<f64>> = serde_json::from_str(printed).unwrap();
+    let own = advance(model, &[text.to_string()]);
+    assert_eq!((own.len(), want.len()), (text.chars().count(), text.chars().count()));
+    let mut bound = Bound::new(0.0, 1e-5);
+    bound.check(what, own.concat(), want.concat());
+    println!("{what}: {bound}");
+}
+
+const LOGITS: &str = "import sys, json, to_pytorch
+model, vocabulary = to_pytorch.load(sys.argv[1])
+print(json.dumps(to_pytorch.logits(model, vocabulary, sys.argv[2]).tolist()))";
+
+#[test]
+fn a_model_in_pytorch_gives_the_same_logits() {
+    let Some(mut python) = python("HORNPIPE_PYTHON") else { return };
+    let folder = Folder::new();
+    succeeds(&mut train(&folder, "many-to-many", "run", "--steps 3 --lr 0.05"));
+    let file = folder.arg("model.safetensors");
+    succeeds(&mut hornpipe(["convert", &folder.arg("run"), &file]));
+    let text = "X:1\nT:The Old Reel\n";
+    let printed = output(python.args(["-c", LOGITS, &file, text]));
+    compare("PyTorch", &load(&folder.path("run/best.hornpipe")), &format!("\n{text}"), &printed);
+}
+
+#[test]
+fn a_model_of_pytorch_writes_tunes() {
+    let Some(mut command) = python("HORNPIPE_PYTHON") else { return };
+    let folder = Folder::new();
+    let (file, checkpoint) = (folder.arg("model.safetensors"), folder.arg("model.hornpipe"));
+    output(command.arg(format!("{SCRIPTS}/from_pytorch.py")).args([&folder.arg("corpus.abc"), &file, "3"]));
+    succeeds(&mut hornpipe(["convert", &file, &checkpoint]));
+    let text =
+        succeeds(&mut hornpipe(["generate", &checkpoint, "--length", "50", "--seed", "1", "--no-until-end"]));
+    assert!(text.chars().count() >= 50, "{text}");
+    let mut command = python("HORNPIPE_PYTHON").unwrap();
+    let printed = output(command.args(["-c", LOGITS, &file, &text]));
+    let model = load(&folder.path("model.hornpipe"));
+    compare("PyTorch's own", &model, &format!("\n{text}"), &printed);
+}
