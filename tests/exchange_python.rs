@@ -6,10 +6,11 @@ mod common;
 mod support;
 
 use common::Bound;
-use common::exchange::advance;
+use common::exchange::{advance, model};
 use hornpipe::checkpoint::Checkpoint;
-use hornpipe::exchange::Model;
-use hornpipe::train::Snapshot;
+use hornpipe::exchange::{Model, onnx};
+use hornpipe::nn::Input;
+use hornpipe::train::{Objective, Snapshot};
 use std::path::Path;
 use std::process::Command;
 use support::{Folder, hornpipe, succeeds, train};
@@ -79,4 +80,25 @@ fn a_model_of_pytorch_writes_tunes() {
     let printed = output(command.args(["-c", LOGITS, &file, &text]));
     let model = load(&folder.path("model.hornpipe"));
     compare("PyTorch's own", &model, &format!("\n{text}"), &printed);
+}
+
+/// onnx.checker takes what is written, and onnxruntime computes the same: both inputs, both objectives, one layer and several, both
+/// from a model of this program and from one of PyTorch's.
+#[test]
+fn onnxruntime_gives_the_same_logits() {
+    let Some(_) = python("HORNPIPE_PYTHON") else { return };
+    let folder = Folder::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exchange/check_onnx.py");
+    let mut count = 0;
+    for objective in [Objective::ManyToMany, Objective::ManyToOne] {
+        for (input, hidden, layers) in [(Input::Embedding(5), 7, 3), (Input::Scalar, 4, 1)] {
+            let model = model(objective, input, hidden, layers);
+            let file = folder.file("model.onnx", onnx::to_bytes(&model).unwrap());
+            let text = "\nABBA |é D";
+            let printed = output(python("HORNPIPE_PYTHON").unwrap().args([script, &file, text]));
+            compare(&format!("onnxruntime, {objective:?}, {input:?}"), &model, text, &printed);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 4);
 }

@@ -4,7 +4,7 @@ use super::load;
 use super::output::{self, tell, thousands};
 use crate::checkpoint::write_atomically;
 use crate::corpus::Vocabulary;
-use crate::exchange::{Given, Model, safetensors};
+use crate::exchange::{Given, Model, onnx, safetensors};
 use crate::nn::Input;
 use crate::train::{Objective, Settings};
 use anyhow::{Context, Result, bail};
@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 
 /// Write a model for other programs, or take one in.
 ///
-/// What is written follows from the name of TO: a .safetensors file with PyTorch's names and layouts, or a .hornpipe checkpoint. The
-/// weights, the characters and all settings travel, so that a model that comes back generates the same tunes. The optimiser's
-/// moments, the carried state and the progress of the training do not: such a checkpoint is trained further with
-/// `train --init-from` and not with --resume.
+/// What is written follows from the name of TO: a .safetensors file with PyTorch's names and layouts, an .onnx file (opset 17: tokens,
+/// h_0 and c_0 in; logits, h_n and c_n out), or a .hornpipe checkpoint. The weights, the characters and all settings travel, so that
+/// a model that comes back generates the same tunes. The optimiser's moments, the carried state and the progress of the training do
+/// not: such a checkpoint is trained further with `train --init-from` and not with --resume.
 ///
 /// A safetensors file that was made elsewhere must have the tensors embedding.weight, lstm.weight_ih_l0, lstm.weight_hh_l0,
 /// lstm.bias_ih_l0, lstm.bias_hh_l0 (l1, …), linear.weight and linear.bias, as torch.nn's Embedding, LSTM and Linear have them. Without an
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     /// A checkpoint, a run's folder (its best model), or a .safetensors file.
     from: PathBuf,
-    /// The file to write: NAME.safetensors or NAME.hornpipe.
+    /// The file to write: NAME.safetensors, NAME.onnx or NAME.hornpipe.
     to: PathBuf,
     /// The model's characters, where FROM does not say them: a file with one JSON string, the character of integer 0 first.
     #[arg(long, value_name = "FILE", conflicts_with = "corpus")]
@@ -58,6 +58,7 @@ pub struct Args {
 enum Kind {
     Hornpipe,
     Safetensors,
+    Onnx,
 }
 
 impl Kind {
@@ -66,8 +67,9 @@ impl Kind {
         match path.extension().and_then(OsStr::to_str) {
             Some("hornpipe") => Ok(Kind::Hornpipe),
             Some("safetensors") => Ok(Kind::Safetensors),
+            Some("onnx") => Ok(Kind::Onnx),
             _ => bail!(
-                "{} says by its name no kind of file that is known: end it in .safetensors or .hornpipe",
+                "{} says by its name no kind of file that is known: end it in .safetensors, .onnx or .hornpipe",
                 path.display()
             ),
         }
@@ -90,8 +92,9 @@ struct Report<'a> {
 
 pub fn run(args: Args) -> Result<()> {
     let to = Kind::of(&args.to)?;
-    let foreign = args.from.extension().is_some_and(|e| e == "safetensors") && !args.from.is_dir();
-    let from = if foreign { Kind::Safetensors } else { Kind::Hornpipe };
+    // A checkpoint may have any other name.
+    let from =
+        if args.from.is_dir() { Kind::Hornpipe } else { Kind::of(&args.from).unwrap_or(Kind::Hornpipe) };
     if from == to {
         bail!("{} is of that kind already: there is nothing to convert", args.from.display());
     }
@@ -102,10 +105,12 @@ pub fn run(args: Args) -> Result<()> {
     let model = match from {
         Kind::Hornpipe => checkpoint(&args)?,
         Kind::Safetensors => read(&args)?,
+        Kind::Onnx => bail!("ONNX is written but not read: take the model in as a .safetensors file"),
     };
     let report = Report::of(&args.to, to, &model);
     let bytes = match to {
         Kind::Safetensors => safetensors::to_bytes(&model)?,
+        Kind::Onnx => onnx::to_bytes(&model)?,
         Kind::Hornpipe => model.into_snapshot().to_checkpoint().to_bytes(),
     };
     write_atomically(&args.to, &bytes).with_context(|| format!("cannot write {}", args.to.display()))?;
@@ -122,6 +127,13 @@ fn checkpoint(args: &Args) -> Result<Model> {
     {
         bail!(
             "a checkpoint says all of its model itself: leave out --vocabulary, --corpus, --objective and --seq-len"
+        );
+    }
+    if let Some("pt" | "pth" | "keras" | "h5") = args.from.extension().and_then(OsStr::to_str) {
+        bail!(
+            "{} is no file of this program: save the model as .safetensors first; benches/frameworks/exchange has scripts for \
+             PyTorch and Keras",
+            args.from.display()
         );
     }
     Ok(load::snapshot(&args.from)?.into())

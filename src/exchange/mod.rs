@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Model`] | what travels: weights, characters, settings, seed window |
 //! | [`mod@safetensors`] | to and from safetensors, with PyTorch's names and layouts |
+//! | [`onnx`] | to ONNX |
 //!
 //! **What does not travel** is what only a run needs to go on: the optimiser's moments, the carried state, how far the training has
 //! come. A model that comes back can generate, be evaluated and be trained further (`train --init-from`), but not resumed.
@@ -15,6 +16,8 @@
 
 mod error;
 mod model;
+pub mod onnx;
+mod protobuf;
 pub mod safetensors;
 
 pub use error::ExchangeError;

@@ -5,6 +5,7 @@ use crate::corpus::Vocabulary;
 use crate::nn::{Input, Layout, ModelConfig, Parameters, State};
 use crate::optim::Moments;
 use crate::train::{Data, Objective, Preset, Progress, Settings, Snapshot};
+use serde::{Deserialize, Serialize};
 
 /// A model without the run that trained it.
 #[derive(Clone, Debug)]
@@ -30,10 +31,42 @@ pub struct Given {
     pub seq_len: Option<usize>,
 }
 
+/// The entry of a file's metadata that describes the model.
+pub(super) const KEY: &str = "hornpipe";
+/// The version of what stands there.
+pub(super) const VERSION: u32 = 1;
+
+/// What a file's metadata says.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Description {
+    #[serde(default = "version")]
+    pub version: u32,
+    pub vocabulary: String,
+    #[serde(default)]
+    pub settings: Option<Settings>,
+    #[serde(default)]
+    pub seed_window: Vec<u32>,
+}
+
+fn version() -> u32 {
+    VERSION
+}
+
 impl Model {
     /// The network.
     pub fn config(&self) -> ModelConfig {
         self.settings.model(self.vocabulary.len())
+    }
+
+    /// All but the weights, as JSON.
+    pub(super) fn description(&self) -> String {
+        let description = Description {
+            version: VERSION,
+            vocabulary: self.vocabulary.clone().into(),
+            settings: Some(self.settings.clone()),
+            seed_window: self.seed_window.clone(),
+        };
+        serde_json::to_string(&description).expect("plain data has a JSON form")
     }
 
     /// A checkpoint of these weights before any step: optimiser and state are zero, and it belongs to no corpus.

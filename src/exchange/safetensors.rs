@@ -18,41 +18,19 @@
 //! The format is described at <https://github.com/huggingface/safetensors>.
 
 use super::error::{list, quoted};
-use super::model::{pytorch_names, settings, sort_characters};
+use super::model::{Description, KEY, VERSION, pytorch_names, settings, sort_characters};
 use super::{ExchangeError, Given, Model};
 use crate::nn::{Input, Layout, ModelConfig, Parameters};
-use crate::train::Settings;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use safetensors::{SafeTensorError, SafeTensors, View};
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// The entry of the file's metadata.
-const KEY: &str = "hornpipe";
-/// The version of what stands there.
-const VERSION: u32 = 1;
 /// The longest header. A model's own takes a few thousand bytes; parsing one takes many times its length in memory.
 const LONGEST_HEADER: u64 = 4 << 20;
 /// `B·H·L` of the largest state that a new checkpoint is given: 1 GiB each for h and c.
 const LARGEST_STATE: usize = 1 << 28;
 /// Bytes before the header: its length.
 const LENGTH: usize = 8;
-
-/// What the metadata says.
-#[derive(Serialize, Deserialize)]
-struct Description {
-    #[serde(default = "version")]
-    version: u32,
-    vocabulary: String,
-    #[serde(default)]
-    settings: Option<Settings>,
-    #[serde(default)]
-    seed_window: Vec<u32>,
-}
-
-fn version() -> u32 {
-    VERSION
-}
 
 /// One tensor, on its way out.
 struct Numbers<'a> {
@@ -85,20 +63,13 @@ impl View for Numbers<'_> {
 /// # Errors
 /// [`ExchangeError::TooLarge`], where the description alone is larger than any that is read.
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>, ExchangeError> {
-    let description = Description {
-        version: VERSION,
-        vocabulary: model.vocabulary.clone().into(),
-        settings: Some(model.settings.clone()),
-        seed_window: model.seed_window.clone(),
-    };
-    let json = serde_json::to_string(&description).expect("plain data has a JSON form");
     let layout = model.parameters.layout();
     let tensors = pytorch_names(layout).map(|(name, place, zeros)| {
         let shape = &layout.tensors()[place].shape;
         (name, Numbers { shape, values: model.parameters.slice(place), zeros })
     });
     // One entry: the library writes several in no fixed order.
-    let metadata = [(KEY.to_string(), json)].into_iter().collect();
+    let metadata = [(KEY.to_string(), model.description())].into_iter().collect();
     let bytes = safetensors::serialize(tensors, Some(metadata)).expect("names and shapes are our own");
     match header_length(&bytes) {
         Some(..=LONGEST_HEADER) => Ok(bytes),
