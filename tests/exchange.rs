@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::exchange::{CHARACTERS, advance, close, model, numbers, open, plain};
+use common::exchange::{
+    CHARACTERS, PytorchsModel, advance, close, model, numbers, open, plain, pytorchs_models,
+};
 use common::{Bound, bits};
 use hornpipe::exchange::{Given, safetensors};
 use hornpipe::nn::{Input, Parameters};
 use hornpipe::train::{Objective, Snapshot};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 #[test]
 fn a_model_comes_back_to_the_bit() {
@@ -141,31 +141,13 @@ fn two_biases_are_added() {
     assert_eq!(bias(&model.parameters), sums);
 }
 
-#[derive(Deserialize)]
-struct Case {
-    vocabulary: String,
-    rows: Vec<String>,
-    logits: Logits,
-}
-
-#[derive(Deserialize)]
-struct Logits {
-    shape: Vec<usize>,
-    data: Vec<f64>,
-}
-
 /// Models that PyTorch wrote give the logits that PyTorch computes.
 #[test]
 fn pytorchs_models_give_pytorchs_logits() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exchange");
-    let read = |name: &str| std::fs::read(format!("{folder}/{name}")).expect("a file of the project");
-    let cases: BTreeMap<String, Case> = serde_json::from_slice(&read("logits.json")).expect("JSON");
+    let cases = pytorchs_models();
     assert_eq!(cases.len(), 3);
-    for (name, Case { vocabulary, rows, logits }) in cases {
+    for PytorchsModel { name, vocabulary, rows, logits, model } in cases {
         let chars: Vec<char> = vocabulary.chars().collect();
-        let vocabulary = (name == "plain").then(|| chars.clone());
-        let given = Given { vocabulary, ..Given::default() };
-        let model = safetensors::from_bytes(&read(&format!("{name}.safetensors")), &given).unwrap();
         let (t, b, v) = (rows[0].chars().count(), rows.len(), chars.len());
         assert_eq!(logits.shape, [t, b, v]);
         let mut want = logits.data.chunks_exact(v);

@@ -2,11 +2,13 @@
 
 use super::{Random, config};
 use hornpipe::corpus::Vocabulary;
-use hornpipe::exchange::{Model, safetensors};
+use hornpipe::exchange::{Given, Model, safetensors};
 use hornpipe::nn::{Input, State};
 use hornpipe::train::{Objective, Preset, Settings, build_engine};
 use hornpipe_kernels::gemm::Gemm;
+use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The characters of [`model`].
 pub const CHARACTERS: &str = "\n ABCD|é";
@@ -66,4 +68,45 @@ pub fn advance(model: &Model, rows: &[String]) -> Vec<Vec<f32>> {
         all.extend(engine.advance(&tokens).outer_iter().map(|row| row.to_vec()));
     }
     all
+}
+
+/// A model that PyTorch wrote, and what it computes.
+pub struct PytorchsModel {
+    pub name: String,
+    /// In the order of PyTorch's integers.
+    pub vocabulary: String,
+    /// B texts of T characters.
+    pub rows: Vec<String>,
+    pub logits: Logits,
+    /// As this program read it.
+    pub model: Model,
+}
+
+/// `[T, B, V]`
+#[derive(Deserialize)]
+pub struct Logits {
+    pub shape: Vec<usize>,
+    pub data: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    vocabulary: String,
+    rows: Vec<String>,
+    logits: Logits,
+}
+
+/// The models of `tests/exchange`.
+pub fn pytorchs_models() -> Vec<PytorchsModel> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exchange");
+    let read = |name: &str| std::fs::read(format!("{folder}/{name}")).expect("a file of the project");
+    let cases: BTreeMap<String, Case> = serde_json::from_slice(&read("logits.json")).expect("JSON");
+    let model = |(name, Case { vocabulary, rows, logits }): (String, Case)| {
+        let given =
+            Given { vocabulary: (name == "plain").then(|| vocabulary.chars().collect()), ..Given::default() };
+        let bytes = read(&format!("{name}.safetensors"));
+        let model = safetensors::from_bytes(&bytes, &given).expect("a model");
+        PytorchsModel { name, vocabulary, rows, logits, model }
+    };
+    cases.into_iter().map(model).collect()
 }
