@@ -5,12 +5,13 @@
 mod common;
 mod support;
 
-use common::Bound;
-use common::exchange::{advance, model};
+use common::exchange::{CHARACTERS, advance, model};
+use common::{Bound, bits};
 use hornpipe::checkpoint::Checkpoint;
-use hornpipe::exchange::{Model, onnx};
+use hornpipe::exchange::{Given, Model, onnx, safetensors};
 use hornpipe::nn::Input;
 use hornpipe::train::{Objective, Snapshot};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use support::{Folder, hornpipe, succeeds, train};
@@ -101,4 +102,53 @@ fn onnxruntime_gives_the_same_logits() {
         }
     }
     assert_eq!(count, 4);
+}
+
+/// Models go to Keras and come back, in both of its files; a model that Keras made alone comes in.
+#[test]
+fn keras_gives_the_same_logits() {
+    let keras = || {
+        let backend = std::env::var("KERAS_BACKEND").unwrap_or("jax".to_string());
+        let mut command = python("HORNPIPE_KERAS")?;
+        command.env("KERAS_BACKEND", backend);
+        Some(command)
+    };
+    let Some(_) = keras() else { return };
+    let convert = format!("{SCRIPTS}/keras_weights.py");
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exchange/check_keras.py");
+    let folder = Folder::new();
+    let text = "\nABBA |é D";
+    let cases: [(_, _, _, _, &[&str]); 2] = [
+        (Objective::ManyToMany, Input::Embedding(5), 7, 3, &["model.keras", "model.weights.h5"]),
+        (Objective::ManyToOne, Input::Scalar, 4, 1, &["model.keras"]),
+    ];
+    for (objective, input, hidden, layers, names) in cases {
+        let model = model(objective, input, hidden, layers);
+        let file = folder.file("model.safetensors", safetensors::to_bytes(&model).unwrap());
+        for name in names {
+            let (theirs, back) = (folder.arg(name), folder.arg("back.safetensors"));
+            output(keras().unwrap().args([&convert, &file, &theirs]));
+            output(keras().unwrap().args([&convert, &theirs, &back]));
+            let back = safetensors::from_bytes(&fs::read(back).unwrap(), &Given::default()).unwrap();
+            assert!(bits(back.parameters.values()) == bits(model.parameters.values()));
+            assert_eq!((back.settings, back.vocabulary), (model.settings.clone(), model.vocabulary.clone()));
+        }
+        let vocabulary = String::from(model.vocabulary.clone());
+        let printed = output(keras().unwrap().args([check, &folder.arg("model.keras"), &vocabulary, text]));
+        let want: Vec<Vec<f64>> = serde_json::from_str(&printed).unwrap();
+        let own = advance(&model, &[text.to_string()]);
+        let own = if objective == Objective::ManyToOne { &own[own.len() - 1..] } else { &own };
+        let mut bound = Bound::new(0.0, 1e-5);
+        bound.check("Keras", own.concat(), want.concat());
+        println!("Keras, {objective:?}, {input:?}: {bound}");
+    }
+
+    let (theirs, file) = (folder.arg("theirs.keras"), folder.arg("theirs.safetensors"));
+    output(keras().unwrap().args([check, "--make", &theirs, "8", "3", "6", "2"]));
+    let said = output(keras().unwrap().args([&convert, &theirs, &file]));
+    assert!(said.contains("--objective many-to-many"), "{said}");
+    let given = Given { vocabulary: Some(CHARACTERS.chars().collect()), ..Given::default() };
+    let model = safetensors::from_bytes(&fs::read(file).unwrap(), &given).unwrap();
+    let printed = output(keras().unwrap().args([check, &theirs, CHARACTERS, text]));
+    compare("Keras' own", &model, text, &printed);
 }
