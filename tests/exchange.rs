@@ -162,3 +162,23 @@ fn pytorchs_models_give_pytorchs_logits() {
         println!("{name}: {bound}");
     }
 }
+
+/// What the README shows of Python is what the scripts do, which `exchange_python.rs` runs.
+#[test]
+fn the_readme_quotes_the_scripts() {
+    let read =
+        |name: &str| std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let scripts =
+        ["to_pytorch", "from_pytorch"].map(|name| read(&format!("benches/frameworks/exchange/{name}.py")));
+    let readme = read("README.md");
+    // Some of it is indented there.
+    let lines = |text: &str| text.lines().map(|line| line.trim_start().to_string()).collect::<Vec<_>>();
+    let blocks: Vec<Vec<String>> =
+        readme.split("```python\n").skip(1).map(|rest| lines(rest.split("```").next().unwrap())).collect();
+    for script in scripts {
+        let script = lines(&script);
+        let quoted = |block: &&Vec<String>| script.windows(block.len()).any(|w| w == block.as_slice());
+        let length = blocks.iter().find(quoted).expect("a block of the README that is in the script").len();
+        assert!(length >= 8, "{length} lines");
+    }
+}

@@ -7,33 +7,43 @@
 """
 
 import json
+import re
 import sys
 
 import torch
 from safetensors.torch import save_file
 
-corpus, path, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1000
-text = open(corpus, encoding="utf-8").read()
-vocabulary = "".join(sorted(set(text)))
-tokens = torch.tensor([vocabulary.index(character) for character in text])
+T, B = 64, 32
 
-torch.manual_seed(1)
-V, E, H, L, T, B = len(vocabulary), 32, 128, 2, 64, 32
-model = torch.nn.ModuleDict({
-    "embedding": torch.nn.Embedding(V, E),
-    "lstm": torch.nn.LSTM(E, H, L),
-    "linear": torch.nn.Linear(H, V),
-})
-optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-for step in range(steps):
-    starts = torch.randint(len(tokens) - T, (B,))
-    piece = torch.stack([tokens[start:start + T + 1] for start in starts], dim=1)  # [T + 1, B]
-    output, _ = model["lstm"](model["embedding"](piece[:-1]))
-    loss = torch.nn.functional.cross_entropy(model["linear"](output).flatten(0, 1), piece[1:].flatten())
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    if step % 100 == 99:
-        print(f"step {step + 1}: {loss:.3f} nats per character")
 
-save_file(model.state_dict(), path, {"hornpipe": json.dumps({"vocabulary": vocabulary})})
+def train(model, text, vocabulary, steps):
+    tokens = torch.tensor([vocabulary.index(character) for character in text])
+    # Hornpipe begins a tune with the zero state and a line feed; so do half of these pieces.
+    tunes = torch.tensor([end.start() + 1 for end in re.finditer("\n\nX:", text[:-T])])
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for step in range(steps):
+        starts = torch.cat([tunes[torch.randint(len(tunes), (B // 2,))], torch.randint(len(tokens) - T, (B // 2,))])
+        piece = tokens[starts + torch.arange(T + 1)[:, None]]  # [T + 1, B]
+        output, _ = model["lstm"](model["embedding"](piece[:-1]))
+        loss = torch.nn.functional.cross_entropy(model["linear"](output).flatten(0, 1), piece[1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 100 == 99:
+            print(f"step {step + 1}: {loss:.3f} nats per character")
+
+
+if __name__ == "__main__":
+    corpus, path, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1000
+    with open(corpus, encoding="utf-8") as file:
+        text = file.read()
+    torch.manual_seed(1)
+
+    vocabulary = "".join(sorted(set(text)))
+    model = torch.nn.ModuleDict({
+        "embedding": torch.nn.Embedding(len(vocabulary), 32),
+        "lstm": torch.nn.LSTM(32, 128, num_layers=2),
+        "linear": torch.nn.Linear(128, len(vocabulary)),
+    })
+    train(model, text, vocabulary, steps)
+    save_file(model.state_dict(), path, {"hornpipe": json.dumps({"vocabulary": vocabulary})})

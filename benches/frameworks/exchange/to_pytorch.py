@@ -1,7 +1,7 @@
 """A Hornpipe model in torch.nn.LSTM: the same logits.
 
     hornpipe convert runs/mine model.safetensors
-    python to_pytorch.py model.safetensors 'X:1'
+    python to_pytorch.py model.safetensors 'X: 1'
 """
 
 import json
