@@ -133,6 +133,11 @@ fn what_cannot_be_is_refused() {
     #[cfg(unix)]
     {
         refused_with(&mut convert(&[&good, "/dev/null"]), "end it in");
+        // A file of zeros that takes no room on the disk.
+        let hole = fs::File::create(folder.path("hole.safetensors")).unwrap();
+        if cfg!(target_os = "linux") && hole.set_len(1 << 42).is_ok() {
+            refused_with(&mut convert(&[&folder.arg("hole.safetensors"), &out]), "GB of memory are free");
+        }
         std::os::unix::fs::symlink("/dev/zero", folder.path("zero.safetensors")).unwrap();
         refused_with(&mut convert(&[&folder.arg("zero.safetensors"), &out]), "it is not a regular file");
     }

@@ -108,6 +108,24 @@ fn a_header_that_lies() {
     says(&edited(|header| header["linear.bias"] = json!(null)), &["its header is not as it should be"]);
 }
 
+/// What a file holds reaches nobody's terminal as it stands, and not at any length.
+#[test]
+fn messages_stay_short_and_plain() {
+    let evil = format!("\u{1b}[2J\n{}", "F".repeat(1 << 20));
+    let edits: [&dyn Fn(&mut Value); 3] = [
+        &|header| header["linear.bias"]["dtype"] = json!(evil),
+        &|header| header[&evil] = json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
+        &|header| {
+            header["__metadata__"] =
+                json!({"hornpipe": json!({"vocabulary": "", "settings": evil}).to_string()})
+        },
+    ];
+    for edit in edits {
+        let said = edited(edit);
+        assert!(said.chars().count() < 700 && !said.contains(char::is_control), "{said:?}");
+    }
+}
+
 /// Whatever one byte of the header or its length becomes, there is an answer, and a file that is taken is a model.
 #[test]
 fn every_byte_of_the_header_changed() {

@@ -1,7 +1,7 @@
 //! `hornpipe convert`: models for other programs, and models from them.
 
-use super::load;
 use super::output::{self, tell, thousands};
+use super::{load, memory};
 use crate::checkpoint::write_atomically;
 use crate::corpus::Vocabulary;
 use crate::exchange::{Given, Model, onnx, safetensors};
@@ -30,7 +30,8 @@ pub struct Args {
     from: PathBuf,
     /// The file to write: NAME.safetensors, NAME.onnx or NAME.hornpipe.
     to: PathBuf,
-    /// The model's characters, where FROM does not say them: a file with one JSON string, the character of integer 0 first.
+    /// The model's characters, where FROM does not say them: a file with one JSON string, the character of integer 0 first, as
+    /// Python's `json.dump("".join(characters), file)` writes it.
     #[arg(long, value_name = "FILE", conflicts_with = "corpus")]
     vocabulary: Option<PathBuf>,
     /// The text that the model was trained on, where FROM does not say the characters: they are those of its tunes,
@@ -152,6 +153,10 @@ fn read(args: &Args) -> Result<Model> {
     let metadata = fs::metadata(&args.from).with_context(|| format!("cannot read {path}"))?;
     if !metadata.is_file() {
         bail!("cannot read {path}: it is not a regular file");
+    }
+    let size = metadata.len() as f64;
+    if let Some(available) = memory::available().filter(|&available| size > available) {
+        bail!("{path} has {:.1} GB, and {:.1} GB of memory are free", size / 1e9, available / 1e9);
     }
     let bytes = fs::read(&args.from).with_context(|| format!("cannot read {path}"))?;
     safetensors::from_bytes(&bytes, &given).with_context(|| format!("cannot use {path}"))

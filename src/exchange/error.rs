@@ -110,9 +110,16 @@ pub(super) fn list(names: &[&str]) -> String {
 
 /// A name for a message, whatever it holds.
 pub(super) fn quoted(name: &str) -> String {
-    const LONGEST: usize = 60;
-    match name.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("`{}…`", name[..end].escape_debug()),
-        None => format!("`{}`", name.escape_debug()),
+    format!("`{}`", printable(name, 60))
+}
+
+/// Text from a file for a message: no character that moves a terminal's cursor, and not too many.
+pub(super) fn printable(text: &str, longest: usize) -> String {
+    let printable =
+        |c: char| if c.is_control() { c.escape_default().collect::<String>() } else { c.to_string() };
+    let mut start: String = text.chars().take(longest).map(printable).collect();
+    if text.chars().nth(longest).is_some() {
+        start.push('…');
     }
+    start
 }

@@ -17,7 +17,7 @@
 //!
 //! The format is described at <https://github.com/huggingface/safetensors>.
 
-use super::error::{list, quoted};
+use super::error::{list, printable, quoted};
 use super::model::{Description, KEY, VERSION, pytorch_names, settings, sort_characters};
 use super::{ExchangeError, Given, Model};
 use crate::nn::{Input, Layout, ModelConfig, Parameters};
@@ -27,8 +27,8 @@ use std::borrow::Cow;
 
 /// The longest header. A model's own takes a few thousand bytes; parsing one takes many times its length in memory.
 const LONGEST_HEADER: u64 = 4 << 20;
-/// `B·H·L` of the largest state that a new checkpoint is given: 1 GiB each for h and c.
-const LARGEST_STATE: usize = 1 << 28;
+/// `B·H·L` of the largest state that a new checkpoint is given: 256 MiB each for h and c.
+const LARGEST_STATE: usize = 1 << 26;
 /// Bytes before the header: its length.
 const LENGTH: usize = 8;
 
@@ -140,7 +140,9 @@ fn header_length(bytes: &[u8]) -> Option<u64> {
 fn damaged(error: SafeTensorError) -> ExchangeError {
     ExchangeError::NotSafetensors(match error {
         SafeTensorError::InvalidHeader(_) => "its header is not UTF-8".to_string(),
-        SafeTensorError::InvalidHeaderDeserialization(e) => format!("its header is not as it should be: {e}"),
+        SafeTensorError::InvalidHeaderDeserialization(e) => {
+            format!("its header is not as it should be: {}", printable(&e.to_string(), 200))
+        }
         SafeTensorError::InvalidOffset(name) => {
             format!("the bytes of {} do not follow on those of the tensor before", quoted(&name))
         }
@@ -159,7 +161,7 @@ fn description(metadata: &Metadata) -> Result<Option<Description>, ExchangeError
     let Some(json) = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)) else {
         return Ok(None);
     };
-    let refuse = |why: String| ExchangeError::Metadata(why);
+    let refuse = |why: String| ExchangeError::Metadata(printable(&why, 200));
     let description: Description = serde_json::from_str(json).map_err(|e| refuse(e.to_string()))?;
     if description.version != VERSION {
         return Err(refuse(format!("its version is {}, and {VERSION} is known", description.version)));
