@@ -232,11 +232,13 @@ impl<'a> Graph<'a> {
         assert_eq!(self.inputs, ["tokens", "h_0", "c_0"]);
         values.extend(self.inputs.iter().cloned().zip([tokens, h, c]));
         let mut names = BTreeSet::new();
+        let mut used = BTreeSet::new();
         for node in &self.nodes {
             let attribute = |a: &&[u8]| (text(one(a, 1)), ints(a, 3)[0]);
             let attributes = all(node, 5).iter().map(attribute).collect();
             let [inputs, outputs] =
                 [1, 2].map(|number| all(node, number).into_iter().map(text).collect::<Vec<_>>());
+            used.extend(inputs.iter().cloned());
             // An optional input that is left out has no name.
             let known = |name: &String| values.get(name).unwrap_or_else(|| panic!("nobody computed {name}"));
             let inputs: Vec<&Tensor> = inputs.iter().filter(|name| !name.is_empty()).map(known).collect();
@@ -247,6 +249,7 @@ impl<'a> Graph<'a> {
             }
             assert!(names.insert(text(one(node, 3))), "two nodes of one name");
         }
+        assert!(self.constants.keys().all(|name| used.contains(name)), "no constant is idle");
         self.outputs.iter().map(|name| values[name].clone()).collect()
     }
 }
@@ -287,13 +290,13 @@ fn the_graph_computes_what_pytorch_does() {
 
 #[test]
 fn many_to_one_gives_the_last_steps_logits() {
-    for input in [Input::Embedding(5), Input::Scalar] {
+    for (input, layers) in [(Input::Embedding(5), 3), (Input::Scalar, 1)] {
         let [mut last, mut every] =
-            [Objective::ManyToOne, Objective::ManyToMany].map(|objective| model(objective, input, 4, 3));
+            [Objective::ManyToOne, Objective::ManyToMany].map(|objective| model(objective, input, 4, layers));
         last.parameters.values_mut().copy_from_slice(every.parameters.values());
         every.seed_window.clear();
         let tokens = Tensor::new(&[5, 2], (0..10).map(|k| f64::from(k * 3 % 8)).collect());
-        let state = Tensor::zeros(&[3, 2, 4]);
+        let state = Tensor::zeros(&[layers, 2, 4]);
         let [last, every] = [last, every].map(|model| {
             let file = onnx::to_bytes(&model).unwrap();
             Graph::read(&file).run(tokens.clone(), state.clone(), state.clone())

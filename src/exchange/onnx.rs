@@ -62,8 +62,6 @@ fn graph(model: &Model) -> Message {
     let (parameters, layout) = (&model.parameters, model.parameters.layout());
     let many_to_one = model.settings.objective == Objective::ManyToOne;
     let mut graph = Graph::default();
-    graph.integer("axis_0", 0);
-    graph.integer("axis_1", 1);
 
     if let (Input::Embedding(size), Some(table)) = (config.input, layout.embedding()) {
         graph.floats("embedding.weight", &[vocabulary, size], parameters.slice(table));
@@ -76,6 +74,11 @@ fn graph(model: &Model) -> Message {
         graph.node("Unsqueeze", &["number", "axis_2"], &["x_l0"], &[]);
     }
 
+    // y [T, 1, B, H] of each LSTM that feeds another node: its second axis counts directions.
+    let sequences = layers - usize::from(many_to_one);
+    if sequences > 0 {
+        graph.integer("axis_1", 1);
+    }
     let of_layers = |name: &str| (0..layers).map(|l| format!("{name}_l{l}")).collect::<Vec<String>>();
     let [h_0, c_0, h_n, c_n] = ["h_0", "c_0", "h_n", "c_n"].map(of_layers);
     graph.node("Split", &["h_0"], &h_0, &[("axis", 0)]);
@@ -92,8 +95,7 @@ fn graph(model: &Model) -> Message {
         // Without a name the lengths of the sequences are left out: all have T steps.
         let inputs = [&x, &w, &r, &b, "", &h_0[l], &c_0[l]];
         graph.node("LSTM", &inputs, &[&y, &h_n[l], &c_n[l]], &[("hidden_size", hidden as u64)]);
-        if l + 1 < layers || !many_to_one {
-            // y [T, 1, B, H]: its second axis counts directions.
+        if l < sequences {
             graph.node("Squeeze", &[&y, "axis_1"], &[format!("x_l{}", l + 1)], &[]);
         }
     }
@@ -102,6 +104,7 @@ fn graph(model: &Model) -> Message {
 
     let top = format!("x_l{layers}");
     if many_to_one {
+        graph.integer("axis_0", 0);
         graph.node("Squeeze", &[&h_n[layers - 1], "axis_0"], &[&top], &[]);
     }
     let (weight, bias) = layout.linear();
