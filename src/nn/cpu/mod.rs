@@ -21,6 +21,9 @@ use shard::{Job, Purpose, Shard, Workspace};
 use std::sync::{Mutex, PoisonError};
 use weights::Weights;
 
+/// Why [`CpuEngine`] always has gradients to show: only a panic on the way to new ones takes the old away.
+const WHOLE: &str = "the last batch did not panic";
+
 /// The network on the CPU.
 pub struct CpuEngine {
     config: ModelConfig,
@@ -29,7 +32,8 @@ pub struct CpuEngine {
     threads: Threads,
     parameters: Parameters,
     moments: Moments,
-    gradients: Parameters,
+    /// Those of the last batch; the next one takes their room.
+    gradients: Option<Parameters>,
     weights: Weights,
     shards: Vec<Shard>,
     /// Workspaces that wait for a thread: as many as can be at work at once.
@@ -73,7 +77,7 @@ impl CpuEngine {
             shard_rows: shard_rows.max(1),
             threads,
             moments: Moments::zeros(optimizer, &parameters),
-            gradients: parameters.zeros_like(),
+            gradients: Some(parameters.zeros_like()),
             weights: Weights::new(gemm.isa(), config),
             parameters,
             shards: Vec::new(),
@@ -115,8 +119,11 @@ impl CpuEngine {
         let workspaces = self.workspaces.get_mut().unwrap_or_else(PoisonError::into_inner);
         workspaces.iter_mut().for_each(|w| w.make_room(&self.config, steps, rows, purpose));
         let spare = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner);
-        while purpose == Purpose::Training && spare.len() < live(threads, shards) {
-            spare.push(self.parameters.zeros_like());
+        if purpose == Purpose::Training {
+            spare.extend(self.gradients.take());
+            while spare.len() < live(threads, shards) {
+                spare.push(self.parameters.zeros_like());
+            }
         }
     }
 
@@ -265,20 +272,21 @@ impl Engine for CpuEngine {
             (sum, left.1.plus(right.1))
         };
         let Some((sum, sums)) = over(threads, shards, &leaf, &merge) else { return LossSums::default() };
-        put(spare, std::mem::replace(gradients, sum));
+        *gradients = Some(sum);
         sums
     }
 
     fn last_gradients(&self) -> &Parameters {
-        &self.gradients
+        self.gradients.as_ref().expect(WHOLE)
     }
 
     fn update(&mut self, hyper: &Hyper) -> Result<f64, NotFinite> {
-        let gradient_norm = sum_of_squares(self.gemm.isa(), self.gradients.values()).sqrt();
+        let gradient_norm = sum_of_squares(self.gemm.isa(), self.last_gradients().values()).sqrt();
         if !gradient_norm.is_finite() {
             return Err(NotFinite { nats: f64::NAN, gradient_norm });
         }
         let CpuEngine { threads, gemm, parameters, gradients, moments, .. } = self;
+        let gradients = gradients.as_ref().expect(WHOLE);
         let clip = hyper.clip_factor(gradient_norm);
         threads.install(|| moments.update_on(threads, gemm.isa(), hyper, clip, parameters, gradients));
         self.weights.invalidate();
