@@ -131,11 +131,15 @@ def expected(job, cache):
 
 def differences(found, wanted, rtol):
     """Sentences on all that is not within `rtol`. The loss, which stands near ln V whatever a network computes, must be
-    within a tenth of it, its fall over the updates, a small difference, within twenty times."""
-    values = [("loss", 0.1), ("logits", 1), ("gradient_norm", 1), ("fall", 20)]
-    pairs = [(name, found.get(name), wanted[name], rtol * by) for name, by in values if name in wanted]
+    within a tenth of it. Its fall over the updates is a small difference of two losses: twenty times, and what these may be off."""
+    within_loss = 0.1 * rtol * abs(wanted["loss"])
+    values = {"loss": within_loss}
+    if "fall" in wanted:
+        values["fall"] = within_loss + 20 * rtol * abs(wanted["fall"])
+    values.update({name: rtol * abs(wanted[name]) for name in ("logits", "gradient_norm") if name in wanted})
+    pairs = [(name, found.get(name), wanted[name], within) for name, within in values.items()]
     groups = found.get("gradients", {})
-    pairs += [(f"gradient of {name}", groups.get(name), want, rtol) for name, want in wanted.get("gradients", {}).items()]
+    pairs += [(f"gradient of {name}", groups.get(name), want, rtol * want) for name, want in wanted.get("gradients", {}).items()]
     # `not <=`, so that NaN differs.
     return [f"{name} is {got}, not {want:.7g}" for name, got, want, within in pairs
-            if got is None or not abs(got - want) <= within * abs(want)]
+            if got is None or not abs(got - want) <= within]
