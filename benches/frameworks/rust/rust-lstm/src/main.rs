@@ -90,6 +90,16 @@ struct Trained {
     clip_norm: f64,
 }
 
+/// What a forward pass leaves for the backward pass.
+struct Pass {
+    loss: f64,
+    /// `[V, N]`, a column for each character that counts.
+    d_logits: Array2<f64>,
+    /// Of the dropout after the last layer, for each step that counts.
+    masks: Vec<Option<Array2<f64>>>,
+    caches: Vec<LSTMNetworkCache>,
+}
+
 impl Trained {
     fn new(job: &Job, inputs: &Inputs, net: Net) -> Self {
         let rows = |values: &[u32]| values.chunks_exact(job.batch).map(<[u32]>::to_vec).collect();
@@ -105,8 +115,7 @@ impl Trained {
         }
     }
 
-    /// The loss, the gradients of the logits `[V, N]` of all columns that count, the masks of the last dropout and the caches.
-    fn pass(&mut self) -> (f64, Array2<f64>, Vec<Option<Array2<f64>>>, Vec<LSTMNetworkCache>) {
+    fn pass(&mut self) -> Pass {
         let sequence: Vec<_> = self.tokens.iter().map(|tokens| self.net.embed(tokens)).collect();
         let (outputs, caches) = self.net.lstm.forward_sequence_with_cache(&sequence);
         let (mut masks, mut columns) = (Vec::new(), Vec::new());
@@ -129,7 +138,7 @@ impl Trained {
             column[target as usize] -= 1.0;
         }
         logits /= count;
-        (nats / count, logits, masks, caches)
+        Pass { loss: nats / count, d_logits: logits, masks, caches }
     }
 
     fn norm(gradients: &Array2<f64>) -> f64 {
@@ -152,11 +161,11 @@ impl Trained {
 
 impl Training for Trained {
     fn forward(&mut self) -> Result<f64> {
-        Ok(self.pass().0)
+        Ok(self.pass().loss)
     }
 
     fn gradients(&mut self) -> Result<f64> {
-        let (loss, d_logits, masks, caches) = self.pass();
+        let Pass { loss, d_logits, masks, caches } = self.pass();
         let (linear, d_joined) = self.net.linear.backward(&d_logits);
         let rows = self.tokens[0].len();
         let mut d_outputs = vec![Array2::zeros((d_joined.nrows(), rows)); self.first];
