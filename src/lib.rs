@@ -76,6 +76,7 @@ pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod corpus;
+pub mod exchange;
 pub mod generate;
 pub mod judge;
 pub mod nn;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod completions;
+mod convert;
 mod corpus;
 mod evaluate;
 mod generate;
@@ -38,6 +39,7 @@ enum Command {
     Generate(generate::Args),
     Evaluate(evaluate::Args),
     Summary(summary::Args),
+    Convert(convert::Args),
     #[command(subcommand)]
     Corpus(corpus::Command),
     #[command(subcommand)]
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Generate(args) => generate::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Summary(args) => summary::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
