@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from harness import chart, jobs, record, reference
-from harness.process import Failed, Runner, command, warm_files
+from harness.process import Failed, Runner, command, onnx, warm_files
 
 BASELINE = "hornpipe"
 
@@ -52,7 +52,7 @@ def main():
             # What only ran along for the ratio does not replace a longer measurement.
             if entry["engine"] in names:
                 kept.put(entry)
-            unwell |= entry["status"] in ("disagrees", "failed")
+            unwell |= entry["status"] in ("disagrees", "failed", "not built")
         everything = kept.save(all_jobs, engines)
         chart.write(args.record / "ratios.svg", everything, all_jobs, engines, kept.host)
     print(f"{args.record / 'results.md'}")
@@ -136,6 +136,8 @@ def start(engine, job, cpus, wanted, args, first_use, entry, running):
         # The time to the first step is that of a program that was started before: its files are in memory.
         first_use.add(tuple(argv))
         warm_files(argv[0], engine["modules"])
+    if engine.get("onnx") and job["kind"] != "train":
+        job = {**job, "onnx": onnx(job, Path(job["weights"]).with_name("model.onnx"))}
     runner = Runner(engine, argv, job, set(cpus), args.scratch, args.limit)
     try:
         about = runner.receive()

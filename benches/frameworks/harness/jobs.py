@@ -94,7 +94,9 @@ def files(job, folder):
     folder.mkdir(parents=True, exist_ok=True)
     tokens, targets = characters(job)
     paths = {"weights": folder / "weights.safetensors", "data": folder / "data.safetensors"}
-    tensors.write(paths["weights"], weights(job))
+    # The characters of the vocabulary, as `hornpipe convert` wants to know them; any will do.
+    said = json.dumps({"vocabulary": "\n" + "".join(chr(32 + k) for k in range(1, job["vocabulary"]))})
+    tensors.write(paths["weights"], weights(job), {"hornpipe": said})
     tensors.write(paths["data"], {"tokens": tokens, "targets": targets})
     return {key: str(path) for key, path in paths.items()}
 

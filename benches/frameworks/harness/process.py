@@ -50,6 +50,16 @@ def build(engine):
     return str(target / "release" / engine["rust"])
 
 
+def onnx(job, path):
+    """Writes the job's network as ONNX, by `hornpipe convert`."""
+    root, objective = HERE.parent.parent, "many-to-one" if job["kind"] == "window" else "many-to-many"
+    cargo = ["cargo", "run", "--release", "--quiet", "--bin", "hornpipe", "--", "convert", job["weights"], str(path)]
+    done = subprocess.run([*cargo, "--objective", objective, "--force"], cwd=root, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Failed("failed", f"hornpipe convert: {done.stderr.strip()[-300:]}")
+    return str(path)
+
+
 def find_python(engine, pythons):
     """The first interpreter that has the engine's modules."""
     code = f"import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in {engine['modules']}))"

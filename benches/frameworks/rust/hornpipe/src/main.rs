@@ -1,8 +1,9 @@
 //! Hornpipe as an engine among the others.
 
 use contract::{About, Inference, Inputs, Job, Kind, Result, Training, Work};
+use hornpipe::exchange::{Given, safetensors};
 use hornpipe::nn::{
-    Batch, CpuEngine, Engine, Input, LossSums, Masking, ModelConfig, Parameters, State, default_shard_rows,
+    Batch, CpuEngine, Engine, Input, LossSums, Masking, ModelConfig, State, default_shard_rows,
 };
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe_kernels::gemm::Gemm;
@@ -22,7 +23,9 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
         dropout: job.dropout,
     };
     config.validate()?;
-    let (parameters, shard_rows) = (parameters(&config, inputs)?, default_shard_rows(job.batch));
+    // By the exchange of weights, as `hornpipe convert` reads a model of PyTorch's.
+    let model = safetensors::from_bytes(&std::fs::read(&job.weights)?, &Given::default())?;
+    let (parameters, shard_rows) = (model.parameters, default_shard_rows(job.batch));
     let mut engine =
         CpuEngine::new(&config, parameters, Optimizer::Adam, Gemm::detect()?, shard_rows, job.threads)?;
     engine.set_state(&State::zeros(job.layers, job.batch, job.hidden));
@@ -40,29 +43,6 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
         }
     };
     Ok((work, about))
-}
-
-/// Hornpipe has one bias a layer: the sum of PyTorch's two.
-fn parameters(config: &ModelConfig, inputs: &Inputs) -> Result<Parameters> {
-    let mut parameters = Parameters::zeros(config);
-    let tensors = parameters.layout().tensors().to_vec();
-    for (index, tensor) in tensors.iter().enumerate() {
-        for name in [tensor.name.replace("bias_l", "bias_ih_l"), tensor.name.replace("bias_l", "bias_hh_l")] {
-            let weight = inputs.weight(&name)?;
-            if weight.shape != tensor.shape {
-                return Err(
-                    format!("{name} has the shape {:?} and not {:?}", weight.shape, tensor.shape).into()
-                );
-            }
-            let to = parameters.slice_mut(index);
-            if name.contains("bias_hh") {
-                to.iter_mut().zip(&weight.values).for_each(|(sum, value)| *sum += value);
-            } else {
-                to.copy_from_slice(&weight.values);
-            }
-        }
-    }
-    Ok(parameters)
 }
 
 fn batch(job: &Job, inputs: &Inputs) -> Batch {
