@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Flags are turned once into plain settings; results go to stdout, all else to stderr.
 
+mod abc;
 mod bench;
 mod completions;
 mod corpus;
@@ -41,6 +42,8 @@ enum Command {
     #[command(subcommand)]
     Corpus(corpus::Command),
     #[command(subcommand)]
+    Abc(abc::Command),
+    #[command(subcommand)]
     Bench(bench::Command),
     Completions(completions::Args),
 }
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Summary(args) => summary::run(args),
         Command::Corpus(command) => corpus::run(command),
+        Command::Abc(command) => abc::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     };
