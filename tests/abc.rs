@@ -3,8 +3,8 @@
 mod support;
 
 use hornpipe::abc::{
-    EventKind, Fraction, Note, Problem, Report, Rest, Severity, Style, Tune, check, playing_order, read,
-    strains,
+    EventKind, Fraction, MidiOptions, Note, Problem, Report, Rest, Severity, Style, Timeline, Tune, check,
+    midi, perform, playing_order, read, strains,
 };
 use hornpipe::corpus::composer::{BUILT_IN, compose};
 use proptest::prelude::*;
@@ -471,6 +471,43 @@ fn every_tune_of_nottingham_is_read() {
     assert!(passes >= 950 && sum(|r| r.wrong) < 150);
 }
 
+#[test]
+fn ties_and_repeats_are_played() {
+    let played = |text: &str| -> String {
+        let timeline = Timeline::new(&music(text)).unwrap();
+        let notes = timeline.voices[0].iter();
+        notes
+            .map(|s| format!("{}-{} {}", s.start, s.start + s.length, s.pitch))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    assert_eq!(played("A2-|A2 A|"), "0-1 A4, 1-5/4 A4");
+    assert_eq!(played("[CE-]E- C|"), "0-1/4 C4, 0-1/2 E4, 1/2-3/4 C4");
+    assert_eq!(played("A-B A- z A|"), "0-1/4 A4, 1/4-1/2 B4, 1/2-3/4 A4, 1-5/4 A4");
+    // Over the repeat sign, and into the second ending.
+    assert_eq!(played("A B A-:|"), "0-1/4 A4, 1/4-1/2 B4, 1/2-1 A4, 1-5/4 B4, 5/4-3/2 A4");
+    assert_eq!(played("A-|1A B:|2A|"), "0-1/2 A4, 1/2-3/4 B4, 3/4-5/4 A4");
+}
+
+#[test]
+fn tempos_come_from_the_tune_its_dance_or_its_meter() {
+    let seconds = |header: &str| -> f64 {
+        let tune = tune_of(&format!("X:1\n{header}\nL:1/8\nK:C\nA8|\n"));
+        let timeline = Timeline::new(&tune).unwrap();
+        (10.0 * timeline.seconds(timeline.length)).round() / 10.0
+    };
+    assert_eq!(seconds("M:4/4\nQ:1/4=120"), 2.0);
+    assert_eq!(seconds("M:4/4\nR:reel\nQ:1/4=120"), 2.0);
+    assert_eq!(seconds("M:4/4\nR:Reel"), 1.3);
+    assert_eq!(seconds("M:6/8\nR:Slip jig"), seconds("M:6/8"));
+    assert_eq!(seconds("M:3/4\nR:waltz"), 1.7);
+    assert_eq!(seconds("M:4/4\nR:jig"), seconds("M:4/4"));
+    let tune = music("Q:1/4=60\nA2 [Q:1/4=120]A2|");
+    let timeline = Timeline::new(&tune).unwrap();
+    assert_eq!(timeline.seconds(timeline.length), 3.0);
+    assert_eq!(timeline.seconds(Fraction::new(1, 4)), 1.0);
+}
+
 /// Whatever the text, reading ends, and what was read holds together.
 fn holds_together(text: &str) {
     for tune in read(text) {
@@ -494,7 +531,17 @@ fn holds_together(text: &str) {
             let error = diagnostic.problem.severity() == Severity::Error;
             assert!(!error || !report.is_readable());
         }
-        let _ = playing_order(&tune);
+        let Ok(timeline) = Timeline::new(&tune) else { continue };
+        assert!(playing_order(&tune).is_ok());
+        for sound in timeline.voices.iter().flatten() {
+            assert!(sound.length > Fraction::ZERO && sound.start + sound.length <= timeline.length);
+        }
+        for strike in perform(&timeline, true) {
+            assert!(strike.start < strike.end && strike.end <= timeline.length, "{strike:?}");
+        }
+        assert!(timeline.seconds(timeline.length).is_finite());
+        let midi = midi(&tune, &timeline, MidiOptions::default());
+        assert!(midly::Smf::parse(&midi).is_ok());
     }
 }
 

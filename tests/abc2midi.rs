@@ -5,7 +5,10 @@
 
 mod support;
 
-use hornpipe::abc::{Fraction, Tune, check, playing_order, read};
+use hornpipe::abc::{
+    EventKind, Fraction, MidiOptions, Strain, Timeline, Tune, check, midi, playing_order, read, strains,
+};
+use midly::{MidiMessage, Smf, TrackEventKind};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,4 +143,127 @@ fn bars_of_the_wrong_length() {
         assert!(100 * same_lines >= 94 * tunes.len(), "{same_lines} of {}", tunes.len());
         assert!(classes[8].len() <= 15);
     }
+}
+
+/// A note of a MIDI file: when it begins and ends, in ticks, and its key.
+type Played = (u32, u32, u8);
+
+/// All notes of a MIDI file by their beginnings.
+fn notes(bytes: &[u8]) -> Vec<Played> {
+    let smf = Smf::parse(bytes).expect("a MIDI file");
+    let mut notes = Vec::new();
+    for track in &smf.tracks {
+        let mut now = 0;
+        let mut sounding: Vec<(u32, u8, u8)> = Vec::new();
+        for event in track {
+            now += event.delta.as_int();
+            let TrackEventKind::Midi { channel, message } = event.kind else { continue };
+            let (key, starts) = match message {
+                MidiMessage::NoteOn { key, vel } => (key.as_int(), vel.as_int() > 0),
+                MidiMessage::NoteOff { key, .. } => (key.as_int(), false),
+                _ => continue,
+            };
+            if starts {
+                sounding.push((now, channel.as_int(), key));
+            } else if let Some(at) = sounding.iter().position(|s| (s.1, s.2) == (channel.as_int(), key)) {
+                notes.push((sounding.remove(at).0, now, key));
+            }
+        }
+    }
+    notes.sort_by_key(|n| (n.0, n.2));
+    notes
+}
+
+/// Whether two notes are the same but for rounding; abc2midi begins all notes a tick late.
+fn same(ours: &Played, theirs: &Played) -> bool {
+    ours.2 == theirs.2 && ours.0.abs_diff(theirs.0) <= 3 && ours.1.abs_diff(theirs.1) <= 3
+}
+
+#[test]
+fn melodies_note_by_note() {
+    let Some((program, files)) = inputs() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in &files[..1] {
+        let tunes = read(text);
+        let lines: Vec<&str> = text.lines().collect();
+        let mut agree = 0;
+        let mut classes: [Vec<String>; REASONS.len()] = Default::default();
+        for (at, tune) in tunes.iter().enumerate() {
+            let end = tunes.get(at + 1).map_or(lines.len(), |t| t.place.line - 1);
+            let text = lines[tune.place.line - 1..end].join("\n");
+            let theirs = their_notes(&program, folder.path(), &text);
+            let options = MidiOptions { chords: false, ..Default::default() };
+            let ours = notes(&midi(tune, &Timeline::new(tune).unwrap(), options));
+            if ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| same(a, b)) {
+                agree += 1;
+            } else {
+                let counts = format!("{} and {} notes", ours.len(), theirs.len());
+                classes[reason(tune)].push(format!("{} {}: {counts}", tune.place.line, tune.header.title()));
+            }
+        }
+        eprintln!("{name}: {agree} of {} melodies agree", tunes.len());
+        for (reason, tunes) in REASONS.iter().zip(&classes) {
+            eprintln!("| {reason} | {} |", tunes.len());
+            tunes.iter().for_each(|t| eprintln!("    {t}"));
+        }
+        assert!(100 * agree >= 95 * tunes.len());
+        assert!(classes[REASONS.len() - 1].len() <= 10);
+    }
+}
+
+/// Why a melody differs.
+const REASONS: [&str; 7] = [
+    "several voices",
+    "abc2midi plays rolls and trills out, and doubles fermatas",
+    "P:D.S. and its like are remarks, not parts",
+    "a repeat without |: goes back to the last double bar or part",
+    "a last ending that ends in :| repeats nothing",
+    "a tie leads over a bar line with an ending",
+    "the others",
+];
+
+fn reason(tune: &Tune) -> usize {
+    let decorated = |name: &str| tune.notes().any(|(_, note)| note.decorations.iter().any(|d| d == name));
+    let bars = &tune.voices[0].bars;
+    let events = || bars.iter().flat_map(|b| &b.events);
+    let label = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase());
+    let strains = strains(bars);
+    let last_ending = |s: &Strain| {
+        s.endings.last().is_some_and(|e| bars[e.end - 1].line.repeats > 0 && s.endings.len() > 1)
+    };
+    let tied = |at: &usize| {
+        let last = bars[*at].events.iter().rev().find_map(|e| match &e.kind {
+            EventKind::Note(note) => Some(note),
+            _ => None,
+        });
+        last.is_some_and(|n| n.heads[0].tied)
+    };
+    match () {
+        () if tune.voices.len() > 1 => 0,
+        () if ["roll", "trill", "fermata"].into_iter().any(decorated) => 1,
+        () if events().any(|e| matches!(&e.kind, EventKind::Text(text) if label(text))) => 2,
+        () if strains
+            .iter()
+            .any(|s| s.times(bars) > 1 && s.bars.start > 0 && bars[s.bars.start].repeat.is_none()) =>
+        {
+            3
+        }
+        () if strains.iter().any(last_ending) => 4,
+        () if strains.iter().flat_map(|s| &s.endings).any(|e| tied(&(e.start - 1))) => 5,
+        () => 6,
+    }
+}
+
+/// The notes that abc2midi plays.
+fn their_notes(program: &Path, folder: &Path, text: &str) -> Vec<Played> {
+    let (abc, out) = (folder.join("tune.abc"), folder.join("tune.mid"));
+    // Chords struck at once; no swing, which R:hornpipe means there.
+    let text = without_blanks(text).replace("R:", "N:").replacen('\n', "\n%%MIDI chordattack 0\n", 1);
+    fs::write(&abc, text).unwrap();
+    let _ = fs::remove_file(&out);
+    let mut command = Command::new(program);
+    command.current_dir(folder).arg(&abc).arg("-o").arg(&out).args(["-NGUI", "-OCC", "-quiet"]);
+    let output = command.output().expect("abc2midi runs");
+    assert!(out.is_file(), "{}", String::from_utf8_lossy(&output.stdout));
+    notes(&fs::read(&out).unwrap())
 }

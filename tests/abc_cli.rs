@@ -4,6 +4,7 @@
 mod support;
 
 use serde_json::Value;
+use std::fs;
 use support::{Folder, hornpipe, refused_with, succeeds};
 
 const GOOD: &str = "X:1\nT:Good\nM:4/4\nL:1/4\nK:G\n|:A|BcdB|G3:|\n";
@@ -89,4 +90,58 @@ fn files_that_hold_no_tunes() {
         refused_with(&mut hornpipe(["abc", "check", &path]), says);
     }
     hornpipe(["abc", "check"]).assert().failure();
+}
+
+#[test]
+fn midi_of_one_tune_and_of_all() {
+    let folder = Folder::new();
+    let two = folder
+        .file("two.abc", format!("{GOOD}\n{}", GOOD.replace("Good", "Other").replace("BcdB", "[M:3/4]Bcd")));
+    let out = folder.path("one.mid");
+    let midi = |args: &[&str]| {
+        let mut command = hornpipe(["abc", "midi", &two]);
+        command.args(args);
+        command
+    };
+    let stderr = String::from_utf8(midi(&["-o"]).arg(&out).output().unwrap().stderr).unwrap();
+    assert!(stderr.contains("the first of 2 tunes") && stderr.contains("wrote "), "{stderr}");
+    let first = fs::read(&out).unwrap();
+    assert!(first.starts_with(b"MThd"));
+    midi(&["--tune", "2", "-o"]).arg(&out).assert().success();
+    assert_ne!(fs::read(&out).unwrap(), first);
+    let piped = midi(&["--tune", "1", "-o", "-"]).output().unwrap().stdout;
+    assert_eq!(piped, first);
+    midi(&["-o"]).arg(folder.path("all/")).assert().success();
+    assert_eq!(fs::read(folder.path("all/0001-good.mid")).unwrap(), first);
+    assert!(folder.path("all/0002-other.mid").is_file());
+    let alone = midi(&["--tune", "1", "--program", "73", "--no-chords", "-o", "-"]).output().unwrap().stdout;
+    assert_ne!(alone, first);
+}
+
+#[test]
+fn midi_that_cannot_be() {
+    let folder = Folder::new();
+    let good = folder.file("good.abc", GOOD);
+    let out = folder.arg("out.mid");
+    let refused_as = |args: &[&str], says: &str| {
+        refused_with(hornpipe(["abc", "midi"]).args(args), says);
+        assert!(!folder.path("out.mid").exists());
+    };
+    refused_as(&[&good, "--tune", "2", "-o", &out], "has 1 tunes; there is no tune 2");
+    refused_as(&[&good, "--tune", "0", "-o", &out], "0 is not in 1..");
+    refused_as(&[&good, "--program", "128", "-o", &out], "128 is not in 0..");
+    refused_as(&[&folder.arg("nowhere.abc"), "-o", &out], "cannot read");
+    refused_as(&[&folder.file("none.abc", "K:C\n"), "-o", &out], "holds no tune");
+    refused_as(
+        &[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &out],
+        "tune 1, \"Si\": it has no notes",
+    );
+    refused_as(&[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &folder.arg("all/")], "no tune of");
+    refused_as(&[&good, "-o", &folder.arg("nowhere/out.mid")], "cannot write");
+    let endless = format!("X:1\nL:1/8\nP:A999\nK:C\nP:A\n{}\n", "C::::::|".repeat(30));
+    refused_as(&[&folder.file("endless.abc", endless), "-o", &out], "more than 100000 bars");
+    let cut = folder.file("cut.abc", "X:1\nT:Cut\nK:C\nA?B|\n");
+    let output = hornpipe(["abc", "midi", &cut, "-o", &out]).output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("some of \"Cut\" cannot be read"));
 }

@@ -133,6 +133,12 @@ impl Div for Fraction {
     }
 }
 
+impl Default for Fraction {
+    fn default() -> Self {
+        Fraction::ZERO
+    }
+}
+
 impl Sum for Fraction {
     fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {
         terms.fold(Fraction::ZERO, Add::add)

@@ -150,6 +150,9 @@ mod tests {
         assert_eq!(order("", "|:A [1B:|[2C|]"), "ABAC");
         assert_eq!(order("", "|:A|[1B|C||[2D|]"), "ABCAD");
         assert_eq!(order("", "|:A|[1B:|[2C:|"), "ABAC");
+        // Where a last ending has no end of its own.
+        assert_eq!(order("", "|:A|[1B:|[2C|D|E|F|G:|"), "ABACDEFGDEFG");
+        assert_eq!(order("", "|:A|[1B:|[2C|D|E|F:|"), "ABACDEF");
     }
 
     #[test]

@@ -25,6 +25,18 @@ impl Strain {
         self.endings.iter().find(takes)
     }
 
+    /// Cuts off what follows the last ending, if that is too long to be one.
+    fn split_last_ending(&mut self) -> Option<Strain> {
+        let (last, others) = self.endings.split_last_mut()?;
+        let longest = others.iter().map(Range::len).max()?;
+        if last.len() < longest + MORE {
+            return None;
+        }
+        let (middle, end) = (last.start + longest, last.end);
+        (last.end, self.bars.end) = (middle, middle);
+        Some(Strain { bars: middle..end, endings: Vec::new() })
+    }
+
     /// How often it is played.
     pub fn times(&self, bars: &[Bar]) -> u32 {
         let repeats = bars[self.bars.clone()].iter().map(|b| b.line.repeats).max().unwrap_or(0);
@@ -34,11 +46,15 @@ impl Strain {
     }
 }
 
+/// How many bars longer than all others a last ending is not.
+const MORE: usize = 4;
+
 /// Cuts a voice's bars into strains, in order and without gaps.
 ///
 /// A strain ends at a repeat sign, at a double or final bar line, and before `|:` or a part; but one that `|:` begins goes on over
 /// double bars and parts to its `:|`. Where a bar with an ending follows, the strain goes on too. A `:|` without `|:` thus goes back to
-/// the strain's beginning, as ABC 2.1 (4.8) asks.
+/// the strain's beginning, as ABC 2.1 (4.8) asks. A last ending that only a plain bar line ends is as long as those before it, if
+/// four bars or more follow.
 pub fn strains(bars: &[Bar]) -> Vec<Strain> {
     // Whether the next repeat sign behind a bar is `:|`.
     let mut closes = vec![false; bars.len()];
@@ -73,8 +89,11 @@ pub fn strains(bars: &[Bar]) -> Vec<Strain> {
             Some(_) => !bar.line.is_plain() && bar.line.style != Style::None,
         };
         if ends {
-            strains.push(Strain { bars: start..at + 1, endings: std::mem::take(&mut endings) });
+            let mut strain = Strain { bars: start..at + 1, endings: std::mem::take(&mut endings) };
             start = at + 1;
+            let rest = strain.split_last_ending();
+            strains.push(strain);
+            strains.extend(rest);
         }
     }
     strains

@@ -1,6 +1,8 @@
 //! `hornpipe abc`
 
 mod check;
+mod convert;
+mod midi;
 
 use anyhow::Result;
 
@@ -8,10 +10,12 @@ use anyhow::Result;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Check(check::Args),
+    Midi(midi::Args),
 }
 
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Check(args) => check::run(args),
+        Command::Midi(args) => midi::run(&args),
     }
 }
