@@ -72,6 +72,7 @@
 //! checkpoints from bytes need no files, threads, clock or entropy.
 #![forbid(unsafe_code)]
 
+pub mod abc;
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Flags are turned once into plain settings; results go to stdout, all else to stderr.
 
+mod abc;
 mod bench;
 mod completions;
 mod convert;
@@ -43,6 +44,8 @@ enum Command {
     #[command(subcommand)]
     Corpus(corpus::Command),
     #[command(subcommand)]
+    Abc(abc::Command),
+    #[command(subcommand)]
     Bench(bench::Command),
     Completions(completions::Args),
 }
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Summary(args) => summary::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),
+        Command::Abc(command) => abc::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     };
