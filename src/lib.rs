@@ -77,6 +77,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod corpus;
 pub mod generate;
+pub mod inspect;
 pub mod judge;
 pub mod nn;
 pub mod optim;

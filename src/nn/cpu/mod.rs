@@ -16,6 +16,7 @@ use hornpipe_kernels::elementwise::{add_assign, sum_of_squares};
 use hornpipe_kernels::gemm::Gemm;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use reduce::{live, reduce};
+pub(crate) use shard::embed;
 use shard::{Job, Purpose, Shard, Workspace};
 use std::sync::{Mutex, PoisonError};
 use weights::Weights;

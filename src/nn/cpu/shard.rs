@@ -319,7 +319,7 @@ impl Workspace {
 }
 
 /// What enters the first layer, `[N, I]`, for `N` characters.
-fn embed(config: &ModelConfig, parameters: &Parameters, tokens: &[u32], x: &mut [f32]) {
+pub(crate) fn embed(config: &ModelConfig, parameters: &Parameters, tokens: &[u32], x: &mut [f32]) {
     match (config.input, parameters.layout().embedding()) {
         (Input::Embedding(size), Some(table)) => {
             let table = parameters.slice(table);

@@ -1,0 +1,15 @@
+//! What goes on inside a network while it reads.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`Signal`] | the gates and states of a cell, by name |
+//! | [`Recorder`] | runs a network over a batch and lets every gate, state and logit be read |
+//! | [`read`] | the same over whole texts, step by step, in memory that does not grow with them |
+
+mod reading;
+mod recorder;
+mod signals;
+
+pub use reading::{Reading, Sequence, Step, read};
+pub use recorder::{Record, Recorder};
+pub use signals::{LSTM_SIGNALS, Signal, Span};
