@@ -6,6 +6,7 @@ mod corpus;
 mod evaluate;
 mod generate;
 mod host;
+mod inspect;
 mod interrupt;
 mod load;
 mod memory;
@@ -41,6 +42,8 @@ enum Command {
     #[command(subcommand)]
     Corpus(corpus::Command),
     #[command(subcommand)]
+    Inspect(inspect::Command),
+    #[command(subcommand)]
     Bench(bench::Command),
     Completions(completions::Args),
 }
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Summary(args) => summary::run(args),
         Command::Corpus(command) => corpus::run(command),
+        Command::Inspect(command) => inspect::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     };

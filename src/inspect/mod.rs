@@ -5,10 +5,12 @@
 //! | [`Signal`] | the gates and states of a cell, by name |
 //! | [`Recorder`] | runs a network over a batch and lets every gate, state and logit be read |
 //! | [`read`] | the same over whole texts, step by step, in memory that does not grow with them |
+//! | [`trace`] | one text, kept for a page |
 
 mod reading;
 mod recorder;
 mod signals;
+pub mod trace;
 
 pub use reading::{Reading, Sequence, Step, read};
 pub use recorder::{Record, Recorder};

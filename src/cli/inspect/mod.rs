@@ -1,0 +1,18 @@
+//! `hornpipe inspect`
+
+mod page;
+mod trace;
+
+use anyhow::Result;
+
+/// Look inside a model: what its gates and states do, and what they are worth.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Trace(trace::Args),
+}
+
+pub fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Trace(args) => trace::run(args),
+    }
+}
