@@ -3,7 +3,14 @@
 
 mod support;
 
+use hornpipe::checkpoint::Checkpoint;
+use hornpipe::nn::Batch;
+use hornpipe::nn::reference::{Network, forward, zero_states};
+use hornpipe::train::Snapshot;
+use ndarray::{Array1, Array2, s};
+use ndarray_npy::NpzReader;
 use std::fs;
+use std::fs::File;
 use std::sync::LazyLock;
 use support::{Folder, hornpipe, refused_with, succeeds, train};
 
@@ -80,9 +87,92 @@ fn bad_texts_for_a_trace() {
 }
 
 #[test]
+fn an_export_holds_the_references_numbers() {
+    let folder = Folder::new();
+    let (file, text) = (folder.arg("trace.npz"), "X: 1\nT:A\n\nX: 2\nabc|\n\n\n");
+    assert_eq!(succeeds(&mut inspect("export", &["--text", text, "-o", &file])), format!("{file}\n"));
+    let mut npz = NpzReader::new(File::open(&file).unwrap()).unwrap();
+
+    let checkpoint = Checkpoint::load(&MODEL.path("run/best.hornpipe")).unwrap();
+    let snapshot = Snapshot::from_checkpoint(&checkpoint).unwrap();
+    let model = snapshot.model();
+    let characters: Array1<u32> = npz.by_name("vocabulary").unwrap();
+    let characters: Vec<char> = characters.iter().map(|&c| char::from_u32(c).unwrap()).collect();
+    assert_eq!(characters, snapshot.vocabulary.chars());
+    let tokens: Array1<u32> = npz.by_name("tokens").unwrap();
+    let read: String = tokens.iter().map(|&token| characters[token as usize]).collect();
+    assert_eq!(read, format!("\n{text}"));
+    let resets: Array1<bool> = npz.by_name("resets").unwrap();
+    let begins: Vec<usize> = (0..resets.len()).filter(|&t| resets[t]).collect();
+    // The line feed in front, and the second and third of those that run together.
+    assert_eq!(begins, [0, 10, 21, 22]);
+
+    let steps = tokens.len();
+    let network = Network::<f64>::from_parameters(&model, &snapshot.parameters);
+    let mut batch = Batch::zeros(steps, 1);
+    (0..steps).for_each(|t| (batch.tokens[[t, 0]], batch.resets[[t, 0]]) = (tokens[t], resets[t]));
+    let pass = forward(&network, &batch, &zero_states(&network, 1), None);
+    let close = |what: &str, got: Array2<f32>, want: Array2<f64>| {
+        assert_eq!(got.dim(), want.dim(), "{what}");
+        for (at, &want) in want.indexed_iter() {
+            let got = f64::from(got[at]);
+            assert!((got - want).abs() <= 1e-5 + 1e-5 * want.abs(), "{what} {at:?}: {got} for {want}");
+        }
+    };
+    for (l, cache) in pass.layers.iter().enumerate() {
+        for (q, name) in ["i", "f", "g", "o"].into_iter().enumerate() {
+            let units = q * model.hidden..(q + 1) * model.hidden;
+            let want = cache.gates.slice(s![.., 0, units]).to_owned();
+            close(name, npz.by_name(&format!("{name}_l{l}")).unwrap(), want);
+        }
+        close("c", npz.by_name(&format!("c_l{l}")).unwrap(), cache.c.slice(s![.., 0, ..]).to_owned());
+        close("h", npz.by_name(&format!("h_l{l}")).unwrap(), cache.h.slice(s![.., 0, ..]).to_owned());
+    }
+    let logits = pass.logits.slice(s![.., 0, ..]).to_owned();
+    close("logits", npz.by_name("logits").unwrap(), logits.clone());
+    let nats: Array1<f64> = npz.by_name("nats").unwrap();
+    assert_eq!(nats.len(), steps - 1);
+    for (t, nats) in nats.iter().enumerate() {
+        let want = logits.row(t).mapv(f64::exp).sum().ln() - logits[[t, tokens[t + 1] as usize]];
+        assert!((nats - want).abs() <= 1e-5, "character {t}: {nats} for {want}");
+    }
+    assert_eq!(npz.names().unwrap().len(), 4 + 2 * 6 + 1);
+}
+
+#[test]
+fn an_export_of_some_arrays_and_of_none() {
+    let folder = Folder::new();
+    let file = folder.arg("trace.npz");
+    let corpus = folder.arg("corpus.abc");
+    succeeds(&mut inspect("export", &["--file", &corpus, "--length", "9", "--only", "c,h", "-o", &file]));
+    let mut npz = NpzReader::new(File::open(&file).unwrap()).unwrap();
+    let names = npz.names().unwrap();
+    let want = ["tokens", "vocabulary", "resets", "nats", "c_l0", "h_l0", "c_l1", "h_l1"];
+    assert_eq!(names, want);
+    let c: Array2<f32> = npz.by_name("c_l1").unwrap();
+    assert_eq!(c.dim(), (10, 9));
+
+    // What cannot be written leaves what was there.
+    let before = fs::read(&file).unwrap();
+    let refusal = |arguments: &[&str], says: &str| {
+        refused_with(inspect("export", arguments).args(["-o", &file]), says);
+        assert_eq!(fs::read(&file).unwrap(), before);
+    };
+    refusal(
+        &["--text", "abc", "--only", "c,z"],
+        "there is no \"z\" to export; --only takes some of i,f,g,o,c,h,logits",
+    );
+    refusal(&["--text", "€"], "'€' (line 1)");
+    refusal(&["--text", ""], "the text is empty");
+    refusal(&["--text", "a", "--length", "0"], "0 is not in 1..");
+    refused_with(&mut inspect("export", &["--text", "a", "-o", &folder.arg("no/file.npz")]), "cannot write");
+    refused_with(&mut inspect("export", &["--text", "a", "-o", "/dev/null"]), "it is not a regular file");
+}
+
+#[test]
 fn a_checkpoint_that_is_none() {
     let folder = Folder::new();
-    for command in ["trace"] {
+    for command in ["trace", "export"] {
         let refusal = |path: &str, says: &str| {
             let mut command = hornpipe(["inspect", command, path]);
             refused_with(command.current_dir(folder.path("")), says);

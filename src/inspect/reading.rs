@@ -60,6 +60,16 @@ impl Sequence {
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
+
+    /// What a step reads, where there is such a step.
+    pub fn token_at(&self, step: usize) -> Option<u32> {
+        self.tokens.get(step).copied()
+    }
+
+    /// Whether the state that enters a step is zero, if it is carried.
+    pub fn resets_at(&self, step: usize) -> bool {
+        step == 0 || self.resets.get(step) == Some(&true)
+    }
 }
 
 /// One step, as [`read`] shows it.
@@ -157,7 +167,7 @@ fn carried(
             let Some((k, step)) = at[r] else { continue };
             let sequence = &sequences[k];
             batch.tokens[[t, r]] = sequence.tokens[step];
-            batch.resets[[t, r]] = step == 0 || sequence.resets[step];
+            batch.resets[[t, r]] = sequence.resets_at(step);
             at[r] =
                 if step + 1 < sequence.len() { Some((k, step + 1)) } else { waiting.next().map(|k| (k, 0)) };
         }

@@ -1,6 +1,8 @@
 //! `hornpipe inspect`
 
+mod export;
 mod page;
+mod text;
 mod trace;
 
 use anyhow::Result;
@@ -9,10 +11,12 @@ use anyhow::Result;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Trace(trace::Args),
+    Export(export::Args),
 }
 
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Trace(args) => trace::run(args),
+        Command::Export(args) => export::run(args),
     }
 }

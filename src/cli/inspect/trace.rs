@@ -1,20 +1,17 @@
 //! `hornpipe inspect trace`
 
 use super::page;
+use super::text::TextArgs;
 use crate::checkpoint::write_atomically;
 use crate::cli::output::{self, tell, thousands};
 use crate::cli::progress::Bar;
-use crate::cli::{generate, interrupt, load};
-use crate::corpus::parse;
+use crate::cli::{interrupt, load};
 use crate::inspect::trace::Trace;
 use crate::inspect::{Reading, Recorder};
-use crate::train::Snapshot;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use hornpipe_kernels::gemm::Gemm;
-use std::fs;
-use std::io::Read;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Write a page that shows what every unit does as the model reads a text.
 ///
@@ -23,47 +20,28 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Args {
-    /// A checkpoint, or a run's folder (its best model).
-    checkpoint: PathBuf,
-    /// The text that is read; \n is a line end.
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["file", "generate"])]
-    text: Option<String>,
-    /// A file with the text, or - for standard input. Tunes are read as train reads them: blank lines only between them.
-    #[arg(long, value_name = "FILE", conflicts_with = "generate")]
-    file: Option<PathBuf>,
-    /// Read a tune that the model writes first (the default).
-    #[arg(long)]
-    generate: bool,
-    /// Which tune it writes.
-    #[arg(long, value_name = "S", default_value_t = 1, conflicts_with_all = ["text", "file"])]
-    seed: u64,
+    #[command(flatten)]
+    text: TextArgs,
     /// Read at most so many characters.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     length: u32,
-    /// See only the last N characters, anew for each one (the default for many-to-one models, with their own length). 0 carries
-    /// the state.
-    #[arg(long, value_name = "N")]
-    window: Option<usize>,
     /// The page.
     #[arg(short, long, value_name = "FILE", default_value = "trace.html")]
     output: PathBuf,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let snapshot = load::snapshot(&args.checkpoint)?;
+    let snapshot = load::snapshot(&args.text.checkpoint)?;
     let gemm = Gemm::detect()?;
     interrupt::catch("stopping; nothing is written")?;
-    let mut text = text(&args, &snapshot)?;
+    let mut text = args.text.text(&snapshot)?;
     let length = args.length as usize;
     if text.len() > length {
         let (whole, part) = (thousands(text.len()), thousands(length));
         tell!("the text has {whole} characters, of which the first {part} are traced; --length N for more");
         text.truncate(length);
     }
-    let reading = match generate::window(&snapshot, args.window) {
-        Some(window) => Reading::Window(window),
-        None => Reading::Carried,
-    };
+    let reading = args.text.reading(&snapshot);
     let mut recorder = Recorder::new(gemm.isa(), &snapshot.model(), &snapshot.parameters);
     let size = page::size(Trace::size(&recorder, text.len()));
     if size > 50_000_000 {
@@ -79,48 +57,9 @@ pub fn run(args: Args) -> Result<()> {
         Reading::Carried => String::new(),
         Reading::Window(window) => format!("; each character seen through a window of {window}"),
     };
-    let title = format!("Hornpipe trace of {}", args.checkpoint.display());
+    let title = format!("Hornpipe trace of {}", args.text.checkpoint.display());
     let page = page::html(&title, &note, &trace?, &snapshot.vocabulary);
     write_atomically(&args.output, page.as_bytes())
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     output::print(&format!("{}\n", args.output.display()))
-}
-
-/// The text in the model's characters.
-fn text(args: &Args, snapshot: &Snapshot) -> Result<Vec<u32>> {
-    let text = match (&args.text, &args.file) {
-        (Some(text), _) => text.replace("\\n", "\n"),
-        (None, Some(path)) => read(path)?,
-        (None, None) => {
-            tell!("the model writes a tune (seed {})", args.seed);
-            let (mut engine, _) = load::engine(snapshot, 1)?;
-            generate::one(engine.as_mut(), snapshot, args.seed)?
-        }
-    };
-    if text.is_empty() {
-        bail!("the text is empty: there is nothing to trace");
-    }
-    snapshot
-        .vocabulary
-        .encode(&text)
-        .with_context(|| format!("the text has characters that {} has never seen", args.checkpoint.display()))
-}
-
-/// The text of a file: of tunes, what a corpus keeps of them.
-fn read(path: &Path) -> Result<String> {
-    let stdin = path.as_os_str() == "-";
-    let name = if stdin { "standard input".to_string() } else { path.display().to_string() };
-    let mut bytes = Vec::new();
-    if stdin {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
-    } else {
-        fs::read(path).map(|read| bytes = read)
-    }
-    .with_context(|| format!("cannot read {name}"))?;
-    let tunes = bytes.starts_with(b"X:") || bytes.windows(3).any(|w| w == b"\nX:" || w == b"\rX:");
-    if tunes {
-        return Ok(parse(&name, &bytes)?.into_iter().map(|tune| tune.text).collect());
-    }
-    let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
-    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
