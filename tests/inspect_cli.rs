@@ -170,9 +170,32 @@ fn an_export_of_some_arrays_and_of_none() {
 }
 
 #[test]
+fn a_gradient_check_tells_a_sound_model_from_a_damaged_one() {
+    let table = succeeds(&mut inspect("check", &["--samples", "3"]));
+    for name in ["embedding.weight", "lstm.weight_ih_l0", "lstm.weight_hh_l1", "linear.bias", "allowed"] {
+        assert!(table.lines().any(|line| line.starts_with(name)), "{name}: {table}");
+    }
+    assert!(!table.contains("wrong"), "{table}");
+    let json = succeeds(&mut inspect("check", &["--samples", "3", "--json"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["passed"], &report["parameters"][1]["sampled"]), (&true.into(), &3.into()));
+
+    let checkpoint = Checkpoint::load(&MODEL.path("run/best.hornpipe")).unwrap();
+    let mut snapshot = Snapshot::from_checkpoint(&checkpoint).unwrap();
+    let at = snapshot.parameters.layout().layer(1).w_hh;
+    snapshot.parameters.slice_mut(at)[7] = f32::NAN;
+    let folder = Folder::new();
+    snapshot.to_checkpoint().save(&folder.path("damaged")).unwrap();
+    let output = hornpipe(["inspect", "check", &folder.arg("damaged")]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("are not the slopes of the loss"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("wrong"));
+}
+
+#[test]
 fn a_checkpoint_that_is_none() {
     let folder = Folder::new();
-    for command in ["trace", "export"] {
+    for command in ["trace", "export", "check"] {
         let refusal = |path: &str, says: &str| {
             let mut command = hornpipe(["inspect", command, path]);
             refused_with(command.current_dir(folder.path("")), says);

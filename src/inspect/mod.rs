@@ -6,8 +6,10 @@
 //! | [`Recorder`] | runs a network over a batch and lets every gate, state and logit be read |
 //! | [`read`] | the same over whole texts, step by step, in memory that does not grow with them |
 //! | [`trace`] | one text, kept for a page |
+//! | [`check`] | an engine's gradients against slopes |
 //! | [`npz`] | arrays for NumPy, written as they come |
 
+pub mod check;
 pub mod npz;
 mod reading;
 mod recorder;

@@ -1,5 +1,6 @@
 //! `hornpipe inspect`
 
+mod check;
 mod export;
 mod page;
 mod text;
@@ -12,11 +13,13 @@ use anyhow::Result;
 pub enum Command {
     Trace(trace::Args),
     Export(export::Args),
+    Check(check::Args),
 }
 
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Trace(args) => trace::run(args),
         Command::Export(args) => export::run(args),
+        Command::Check(args) => check::run(args),
     }
 }
