@@ -22,6 +22,9 @@ static MODEL: LazyLock<Folder> = LazyLock::new(|| {
     folder
 });
 
+/// The commands that take a corpus.
+const ON_CORPUS: &[&str] = &["gates"];
+
 /// `inspect COMMAND MODEL arguments…`
 fn inspect(command: &str, arguments: &[&str]) -> assert_cmd::Command {
     let mut inspect = hornpipe(["inspect", command]);
@@ -193,9 +196,46 @@ fn a_gradient_check_tells_a_sound_model_from_a_damaged_one() {
 }
 
 #[test]
+fn gates_are_a_table_a_line_of_json_and_a_picture() {
+    let folder = Folder::new();
+    let (corpus, svg) = (folder.arg("corpus.abc"), folder.arg("gates.svg"));
+    let table = succeeds(&mut inspect("gates", &[&corpus, "--svg", &svg]));
+    assert!(table.contains("half-life of the memories"), "{table}");
+    assert_eq!(
+        table.lines().filter(|line| line.starts_with("1      ")).count(),
+        4,
+        "three gates and a memory"
+    );
+    let picture = fs::read_to_string(&svg).unwrap();
+    assert!(picture.contains("layer 1, gate o") && picture.contains("layer 0, memories"));
+    let report: serde_json::Value =
+        serde_json::from_str(&succeeds(&mut inspect("gates", &[&corpus, "--json"]))).unwrap();
+    let lengths: Vec<usize> = support::corpus().tunes.iter().map(|tune| tune.text.chars().count()).collect();
+    assert_eq!(report["steps"], lengths.iter().sum::<usize>());
+    let gates = report["layers"][1]["gates"]["f"].as_array().unwrap();
+    assert_eq!((gates.len(), report["layers"][1]["half_life"].as_array().unwrap().len()), (9, 9));
+    // Whole tunes, as far as asked for.
+    let json = succeeds(&mut inspect("gates", &[&corpus, "--json", "--length", "1"]));
+    assert!(json.starts_with(&format!("{{\"steps\":{},", lengths[0])), "{json}");
+}
+
+#[test]
+fn bad_corpora() {
+    let folder = Folder::new();
+    for command in ON_CORPUS {
+        let refusal = |arguments: &[&str], says: &str| refused_with(&mut inspect(command, arguments), says);
+        refusal(&[&folder.file("empty.abc", "")], "empty.abc is empty");
+        refusal(&[&folder.file("none.abc", "abc")], "none.abc holds no tune");
+        refusal(&[&folder.file("unknown.abc", "X:1\nT:\u{20AC}\n")], "'\u{20AC}' (tune 1, line 2)");
+        refusal(&[&folder.arg("nowhere.abc")], "cannot read");
+        refusal(&["--length", "0"], "0 is not in 1..");
+    }
+}
+
+#[test]
 fn a_checkpoint_that_is_none() {
     let folder = Folder::new();
-    for command in ["trace", "export", "check"] {
+    for command in ["trace", "export", "check"].iter().chain(ON_CORPUS) {
         let refusal = |path: &str, says: &str| {
             let mut command = hornpipe(["inspect", command, path]);
             refused_with(command.current_dir(folder.path("")), says);

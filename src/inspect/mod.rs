@@ -6,6 +6,7 @@
 //! | [`Recorder`] | runs a network over a batch and lets every gate, state and logit be read |
 //! | [`read`] | the same over whole texts, step by step, in memory that does not grow with them |
 //! | [`trace`] | one text, kept for a page |
+//! | [`saturation`] | how far the gates are open, and how long memories last |
 //! | [`check`] | an engine's gradients against slopes |
 //! | [`npz`] | arrays for NumPy, written as they come |
 
@@ -13,6 +14,7 @@ pub mod check;
 pub mod npz;
 mod reading;
 mod recorder;
+pub mod saturation;
 mod signals;
 pub mod trace;
 

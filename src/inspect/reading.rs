@@ -51,6 +51,15 @@ impl Sequence {
         sequence
     }
 
+    /// Tunes, so that each of their characters is predicted once: a sequence for each; or, through a window, which sees over
+    /// their ends, one for all.
+    pub fn tunes(tunes: &[Vec<u32>], newline: u32, reading: Reading) -> Vec<Self> {
+        match reading {
+            Reading::Carried => tunes.iter().map(|tune| Sequence::tune(tune, newline)).collect(),
+            Reading::Window(_) => vec![Sequence::tune(&tunes.concat(), newline)],
+        }
+    }
+
     /// How many steps there are.
     pub fn len(&self) -> usize {
         self.tokens.len()

@@ -1,7 +1,10 @@
 //! `hornpipe inspect`
 
+mod chart;
 mod check;
+mod corpus;
 mod export;
+mod gates;
 mod page;
 mod text;
 mod trace;
@@ -12,6 +15,7 @@ use anyhow::Result;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Trace(trace::Args),
+    Gates(gates::Args),
     Export(export::Args),
     Check(check::Args),
 }
@@ -19,6 +23,7 @@ pub enum Command {
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Trace(args) => trace::run(args),
+        Command::Gates(args) => gates::run(args),
         Command::Export(args) => export::run(args),
         Command::Check(args) => check::run(args),
     }
