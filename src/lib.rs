@@ -79,6 +79,7 @@ pub mod cli;
 pub mod corpus;
 pub mod exchange;
 pub mod generate;
+pub mod inspect;
 pub mod judge;
 pub mod nn;
 pub mod optim;

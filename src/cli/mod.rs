@@ -8,6 +8,7 @@ mod corpus;
 mod evaluate;
 mod generate;
 mod host;
+mod inspect;
 mod interrupt;
 mod load;
 mod memory;
@@ -46,6 +47,8 @@ enum Command {
     #[command(subcommand)]
     Abc(abc::Command),
     #[command(subcommand)]
+    Inspect(inspect::Command),
+    #[command(subcommand)]
     Bench(bench::Command),
     Completions(completions::Args),
 }
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),
         Command::Abc(command) => abc::run(command),
+        Command::Inspect(command) => inspect::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     };
