@@ -4,6 +4,7 @@ mod common;
 
 use common::{Random, Weighing, config, cpu, name};
 use hornpipe::corpus::{Corpus, Epoch, EvaluationWindows, Streams, Windows, composer::compose, parse};
+use hornpipe::inspect::{Reading, Recorder, Sequence, read};
 use hornpipe::nn::{Batch, Engine, Input, Masking, ModelConfig};
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe::train::{
@@ -13,6 +14,7 @@ use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
 use hornpipe_kernels::{Isa, Team};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The system's allocator, counting.
@@ -124,6 +126,7 @@ fn the_steady_state_allocates_nothing_of_its_own() {
     own_products_on_two_threads();
     matrixmultiply_on_one_thread();
     sources_of_batches();
+    reading();
     the_training_loop();
 }
 
@@ -198,6 +201,26 @@ fn sources_of_batches() {
         let found = allocations(|| (0..epoch.len() + 1).for_each(|index| epoch.fill(index, &mut batch)));
         assert_eq!(found, NONE);
     }
+}
+
+/// A text is read in the same memory however long it is.
+fn reading() {
+    let network = network();
+    let mut recorder = Recorder::new(Isa::best(), &network, &Random::new(1).parameters(&network, 0.3));
+    let found = [100, 1000, 10_000].map(|length| {
+        let text: Vec<u32> = (0..length).map(|i| i % 20).collect();
+        let sequences = [Sequence::text(&text, 0)];
+        allocations(|| {
+            let flow = read(&mut recorder, &sequences, Reading::Carried, 1, &mut |step| {
+                assert!(step.signal(2, 5)[0].is_finite());
+                ControlFlow::Continue(())
+            });
+            assert!(flow.is_continue());
+        })
+    });
+    println!("reading 100, 1,000 and 10,000 characters: {found:?}");
+    // The first time it makes its room.
+    assert!(found[2].calls <= found[1].calls && found[2].largest <= found[0].largest, "{found:?}");
 }
 
 /// Counts what is allocated from one step to the next.

@@ -19,7 +19,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use reduce::{live, reduce};
 use shard::{Job, Purpose, Shard, Workspace};
 use std::sync::{Mutex, PoisonError};
-use weights::Weights;
+pub(crate) use weights::Weights;
 
 /// Why [`CpuEngine`] always has gradients to show: only a panic on the way to new ones takes the old away.
 const WHOLE: &str = "the last batch did not panic";

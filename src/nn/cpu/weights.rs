@@ -10,7 +10,7 @@ use hornpipe_kernels::{Buffer, Isa, Packed, Team};
 
 /// Packed copies of the parameters; made again after each update.
 #[derive(Debug)]
-pub(super) struct Weights {
+pub(crate) struct Weights {
     /// From the input upwards.
     pub layers: Vec<LayerWeights>,
     /// `[V, I]`: what enters the first layer for each character; empty where that is the embedding.

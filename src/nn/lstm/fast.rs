@@ -205,6 +205,17 @@ impl Cache {
         &self.h[size..(self.steps + 1) * size]
     }
 
+    /// `[T, R, 4H]`: the activated gates. Whole only until the backward pass of this layer.
+    pub fn gates(&self) -> &[f32] {
+        &self.gates[..self.steps * GATES * self.rows * self.hidden]
+    }
+
+    /// `[T, R, H]`: the cell state after each step.
+    pub fn cell(&self) -> &[f32] {
+        let size = self.rows * self.hidden;
+        &self.c[size..(self.steps + 1) * size]
+    }
+
     /// The state that enters the first step, `h` and `c` each `[R, H]`, to be set.
     pub fn initial_state(&mut self) -> (&mut [f32], &mut [f32]) {
         let size = self.rows * self.hidden;

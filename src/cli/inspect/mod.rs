@@ -1,0 +1,30 @@
+//! `hornpipe inspect`
+
+mod chart;
+mod check;
+mod corpus;
+mod export;
+mod gates;
+mod page;
+mod text;
+mod trace;
+
+use anyhow::Result;
+
+/// Look inside a model: what its gates and states do, and what they are worth.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Trace(trace::Args),
+    Gates(gates::Args),
+    Export(export::Args),
+    Check(check::Args),
+}
+
+pub fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Trace(args) => trace::run(args),
+        Command::Gates(args) => gates::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Check(args) => check::run(args),
+    }
+}
