@@ -1,8 +1,9 @@
 //! The fast engine: the network on the kernels, its minibatches parallel across Rayon's threads.
 //!
 //! The minibatch is cut into **shards** of a fixed number of rows. Each runs forward and backward through all layers on one
-//! worker; their gradients are added in a fixed tree ([`reduce`]). So the bits of a result depend on the number of
-//! rows in a shard and on the instruction set, and on nothing else: any number of threads computes the same.
+//! worker, with a [`Team`] of the threads that would be left over; their gradients are added in a fixed tree ([`reduce`]).
+//! So the bits of a result depend on the number of rows in a shard and on the instruction set, and on nothing else: any number of
+//! threads computes the same.
 
 mod reduce;
 mod shard;
