@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// The calling thread and its helpers.
+/// The calling thread and its helpers. A process that forks leaves the helpers behind: a team is of no use to its child.
 #[derive(Debug)]
 pub struct Team {
     /// None where there are no helpers.
