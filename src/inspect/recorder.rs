@@ -57,6 +57,11 @@ impl Recorder {
         recorder
     }
 
+    /// The instruction set that it runs on.
+    pub fn isa(&self) -> Isa {
+        self.linear.isa()
+    }
+
     /// The shape of the network.
     pub fn config(&self) -> &ModelConfig {
         &self.config
@@ -77,6 +82,11 @@ impl Recorder {
         self.rows = rows;
         let zeros = || vec![0.0; rows * self.config.hidden];
         self.state = (0..self.config.layers).map(|_| [zeros(), zeros()]).collect();
+    }
+
+    /// The carried state of layer `l`: h and c, each `[B, H]`.
+    pub fn carried(&self, l: usize) -> [&[f32]; 2] {
+        [&self.state[l][0], &self.state[l][1]]
     }
 
     /// Replaces the carried state.
