@@ -72,10 +72,12 @@
 //! checkpoints from bytes need no files, threads, clock or entropy.
 #![forbid(unsafe_code)]
 
+pub mod abc;
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod corpus;
+pub mod exchange;
 pub mod generate;
 pub mod inspect;
 pub mod judge;

@@ -10,8 +10,8 @@ use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe::train::{
     Control, Data, EpochMetrics, Objective, Observer, Preset, Settings, StepInfo, Trainer, build_engine,
 };
-use hornpipe_kernels::Isa;
-use hornpipe_kernels::gemm::{Gemm, Into, Matrix};
+use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
+use hornpipe_kernels::{Isa, Team};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -160,7 +160,7 @@ fn own_products_on_two_threads() {
 
 /// `matrixmultiply` allocates a buffer for packed operands in each product and frees it at its end.
 fn matrixmultiply_on_one_thread() {
-    let gemm = Gemm::matrixmultiply();
+    let (gemm, mut team) = (Gemm::matrixmultiply(), Team::alone());
     let mut setup = Setup::new(gemm, 1, Optimizer::Adam);
     setup.everything(2);
     let steps = 3;
@@ -172,10 +172,10 @@ fn matrixmultiply_on_one_thread() {
     // The largest product that can be: a layer's weights over all tokens of a shard.
     let (gates, tokens) = (4 * 24, STEPS * SHARD_ROWS);
     let (a, b) = (vec![1.0; tokens * gates], vec![1.0; tokens * 24]);
-    let (mut c, mut scratch) = (vec![0.0; gates * 24], gemm.scratch());
+    let (mut c, scratch) = (vec![0.0; gates * 24], Scratch::default());
     let one = allocations(|| {
         let (a, b) = (Matrix::new(&a, tokens, gates).t(), Matrix::new(&b, tokens, 24));
-        gemm.multiply(a, b, Into::Overwrite, &mut c, &mut scratch);
+        gemm.multiply(a, b, Into::Overwrite, &mut c, &scratch, &mut team);
     });
     println!("matrixmultiply: {found:?} in {steps} steps; {one:?} in the largest product");
     assert!(one.calls == 1 && found.largest <= one.largest, "{found:?}, but one product {one:?}");

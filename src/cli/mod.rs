@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand. Flags are turned once into plain settings; results go to stdout, all else to stderr.
 
+mod abc;
 mod bench;
 mod completions;
+mod convert;
 mod corpus;
 mod evaluate;
 mod generate;
@@ -40,8 +42,11 @@ enum Command {
     Generate(generate::Args),
     Evaluate(evaluate::Args),
     Summary(summary::Args),
+    Convert(convert::Args),
     #[command(subcommand)]
     Corpus(corpus::Command),
+    #[command(subcommand)]
+    Abc(abc::Command),
     #[command(subcommand)]
     Inspect(inspect::Command),
     #[command(subcommand)]
@@ -60,7 +65,9 @@ pub fn main() -> ExitCode {
         Command::Generate(args) => generate::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Summary(args) => summary::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),
+        Command::Abc(command) => abc::run(command),
         Command::Inspect(command) => inspect::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),

@@ -2,17 +2,17 @@
 
 use super::signals::{LSTM_SIGNALS, Signal};
 use crate::nn::lstm::GATES;
-use crate::nn::lstm::fast::{Cache, Entering, LayerWeights, grow};
-use crate::nn::{Batch, ModelConfig, Parameters, State, embed};
-use hornpipe_kernels::{Buffer, Isa, Packed};
+use crate::nn::lstm::fast::{Cache, Entering, Input, grow};
+use crate::nn::{Batch, ModelConfig, Parameters, State, Weights};
+use crate::threads::Threads;
+use hornpipe_kernels::{Buffer, Isa, Team};
 
 /// A network on the kernels, one thread, forward only, without dropout. It carries a state of `B` rows, as an
 /// [`Engine`](crate::nn::Engine) does.
 pub struct Recorder {
     config: ModelConfig,
     parameters: Parameters,
-    weights: Vec<LayerWeights>,
-    linear: Packed,
+    weights: Weights,
     /// Of each layer; they hold what the last [`Recorder::run`] computed.
     caches: Vec<Cache>,
     /// `[B, H]` for each layer: the carried h and c.
@@ -21,8 +21,6 @@ pub struct Recorder {
     /// `[T, B]`
     tokens: Vec<u32>,
     resets: Vec<bool>,
-    /// `[T, B, I]`
-    input: Buffer,
     /// `[T, B, V]`
     logits: Buffer,
 }
@@ -30,27 +28,17 @@ pub struct Recorder {
 impl Recorder {
     /// A network with these weights, carrying the zero state of one row.
     pub fn new(isa: Isa, config: &ModelConfig, parameters: &Parameters) -> Self {
-        let layout = parameters.layout();
-        let weights = (0..config.layers).map(|l| {
-            let at = layout.layer(l);
-            let mut layer = LayerWeights::new(isa, config.layer_input(l), config.hidden);
-            layer.pack_input(parameters.slice(at.w_ih), parameters.slice(at.bias));
-            layer.pack_recurrent(parameters.slice(at.w_hh));
-            layer
-        });
-        let mut linear = Packed::new(isa, config.hidden, config.vocabulary);
-        linear.pack_rows(parameters.slice(layout.linear().0));
+        let mut weights = Weights::new(isa, config);
+        weights.refresh(&Threads::One, parameters);
         let mut recorder = Recorder {
             config: config.clone(),
             parameters: parameters.clone(),
-            weights: weights.collect(),
-            linear,
+            weights,
             caches: (0..config.layers).map(|_| Cache::new(config.hidden)).collect(),
             state: Vec::new(),
             rows: 0,
             tokens: Vec::new(),
             resets: Vec::new(),
-            input: Buffer::zeros(0),
             logits: Buffer::zeros(0),
         };
         recorder.begin(1);
@@ -115,33 +103,35 @@ impl Recorder {
         let (steps, rows) = (batch.steps(), batch.rows());
         assert_eq!(rows, self.rows, "the batch has as many rows as the carried state");
         assert!(steps > 0 && rows > 0, "there is something to run over");
-        let Recorder { config, parameters, weights, caches, state, tokens, resets, input, logits, .. } = self;
+        let Recorder { config, parameters, weights, caches, state, tokens, resets, logits, .. } = self;
+        let team = &mut Team::alone();
         tokens.clear();
         tokens.extend(batch.tokens.iter());
         assert!(tokens.iter().all(|&token| (token as usize) < config.vocabulary), "characters below V");
         resets.clear();
         resets.extend(batch.resets.iter());
-        let (inputs, outputs) = (steps * rows * config.input.size(), steps * rows * config.vocabulary);
-        grow(input, inputs);
+        let outputs = steps * rows * config.vocabulary;
         grow(logits, outputs);
-        embed(config, parameters, tokens, &mut input[..inputs]);
         for l in 0..config.layers {
             let (below, rest) = caches.split_at_mut(l);
             let cache = &mut rest[0];
-            let x = below.last().map_or(&input[..inputs], Cache::output);
+            let input = match below.last() {
+                None => Input::Characters { tokens, table: &weights.table },
+                Some(cache) => Input::Below(cache.output()),
+            };
             cache.prepare(steps, rows);
             let [h, c] = &mut state[l];
             let (h0, c0) = cache.initial_state();
             h0.copy_from_slice(h);
             c0.copy_from_slice(c);
-            cache.forward(Entering { weights: &weights[l], x, resets });
+            cache.forward(Entering { weights: &weights.layers[l], input, resets }, team);
             let (last_h, last_c) = cache.final_state();
             h.copy_from_slice(last_h);
             c.copy_from_slice(last_c);
         }
         let top = caches.last().expect("a network has a layer").output();
         let (_, bias) = parameters.layout().linear();
-        self.linear.multiply(top, Some(parameters.slice(bias)), &mut logits[..outputs]);
+        weights.linear.multiply(top, Some(parameters.slice(bias)), &mut logits[..outputs], team);
         Record { recorder: self, steps, rows }
     }
 }
@@ -186,7 +176,8 @@ impl<'a> Record<'a> {
     /// Where there is no such step or row.
     pub fn input(&self, t: usize, r: usize) -> &'a [f32] {
         let size = self.recorder.config.input.size();
-        &self.recorder.input[self.at(t, r) * size..][..size]
+        let Recorder { weights, parameters, tokens, .. } = self.recorder;
+        &weights.features(parameters)[tokens[self.at(t, r)] as usize * size..][..size]
     }
 
     /// `[V]`: the logits of the next character after step `t` in row `r`.
