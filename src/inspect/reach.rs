@@ -15,7 +15,7 @@ use super::{Record, Recorder};
 use crate::corpus::Epoch;
 use crate::nn::lstm::{F, G, GATES, I, O};
 use crate::nn::{Batch, Engine, ModelConfig, Parameters, State};
-use hornpipe_kernels::{Isa, Packed};
+use hornpipe_kernels::{Isa, Packed, Team};
 use serde::Serialize;
 use std::ops::ControlFlow;
 
@@ -133,7 +133,8 @@ impl Reach {
         for (r, &counts) in counts.iter().enumerate() {
             d_logits.extend(d_loss(record.logits(last, r), batch.targets[[last, r]], counts));
         }
-        back.linear.multiply(&d_logits, None, &mut above[last * rows * hidden..]);
+        let team = &mut Team::alone();
+        back.linear.multiply(&d_logits, None, &mut above[last * rows * hidden..], team);
 
         let (mut d_h_next, mut d_c_next) = (vec![0.0; rows * hidden], vec![0.0; rows * hidden]);
         let mut d_a = vec![0.0; rows * GATES * hidden];
@@ -169,9 +170,9 @@ impl Reach {
                 }
                 if let Some(input) = &back.input[l] {
                     // What passes to the layer below, in the place of what has passed to this one.
-                    input.multiply(&d_a, None, from_above);
+                    input.multiply(&d_a, None, from_above, team);
                 }
-                back.recurrent[l].multiply(&d_a, None, &mut d_h_next);
+                back.recurrent[l].multiply(&d_a, None, &mut d_h_next, team);
                 for r in (0..rows).filter(|&r| batch.resets[[t, r]]) {
                     d_h_next[r * hidden..(r + 1) * hidden].fill(0.0);
                 }

@@ -47,7 +47,7 @@ impl Recorder {
 
     /// The instruction set that it runs on.
     pub fn isa(&self) -> Isa {
-        self.linear.isa()
+        self.weights.linear.isa()
     }
 
     /// The shape of the network.
@@ -112,7 +112,7 @@ impl Recorder {
         resets.extend(batch.resets.iter());
         let outputs = steps * rows * config.vocabulary;
         grow(logits, outputs);
-        for l in 0..config.layers {
+        for (l, [h, c]) in state.iter_mut().enumerate() {
             let (below, rest) = caches.split_at_mut(l);
             let cache = &mut rest[0];
             let input = match below.last() {
@@ -120,7 +120,6 @@ impl Recorder {
                 Some(cache) => Input::Below(cache.output()),
             };
             cache.prepare(steps, rows);
-            let [h, c] = &mut state[l];
             let (h0, c0) = cache.initial_state();
             h0.copy_from_slice(h);
             c0.copy_from_slice(c);
