@@ -6,13 +6,13 @@ mod support;
 use hornpipe::checkpoint::Checkpoint;
 use hornpipe::nn::Batch;
 use hornpipe::nn::reference::{Network, forward, zero_states};
-use hornpipe::train::Snapshot;
+use hornpipe::train::{Snapshot, read_metrics};
 use ndarray::{Array1, Array2, s};
 use ndarray_npy::NpzReader;
 use std::fs;
 use std::fs::File;
 use std::sync::LazyLock;
-use support::{Folder, hornpipe, refused_with, succeeds, train};
+use support::{Folder, hornpipe, refused_with, resume, succeeds, train};
 
 /// Small trained models that no test here may change: `run`, many-to-many, and `windows`, many-to-one.
 static MODEL: LazyLock<Folder> = LazyLock::new(|| {
@@ -23,7 +23,7 @@ static MODEL: LazyLock<Folder> = LazyLock::new(|| {
 });
 
 /// The commands that take a corpus.
-const ON_CORPUS: &[&str] = &["gates"];
+const ON_CORPUS: &[&str] = &["gates", "gradients"];
 
 /// `inspect COMMAND MODEL arguments…`
 fn inspect(command: &str, arguments: &[&str]) -> assert_cmd::Command {
@@ -217,6 +217,64 @@ fn gates_are_a_table_a_line_of_json_and_a_picture() {
     // Whole tunes, as far as asked for.
     let json = succeeds(&mut inspect("gates", &[&corpus, "--json", "--length", "1"]));
     assert!(json.starts_with(&format!("{{\"steps\":{},", lengths[0])), "{json}");
+}
+
+#[test]
+fn gradients_are_tables_a_line_of_json_and_a_picture() {
+    let folder = Folder::new();
+    let (corpus, svg) = (folder.arg("corpus.abc"), folder.arg("gradients.svg"));
+    let common = [&corpus, "--windows", "20", "--batches", "3"];
+    let tables = succeeds(inspect("gradients", &common).args(["--lags", "12", "--svg", &svg]));
+    assert!(tables.contains("medians over 24 windows"), "{tables}");
+    assert!(tables.lines().any(|line| line.starts_with("lstm.weight_hh_l1 ")), "{tables}");
+    let picture = fs::read_to_string(&svg).unwrap();
+    assert!(picture.contains("layer 1") && picture.contains("lag in steps"));
+    let json = succeeds(inspect("gradients", &common).args(["--lags", "12", "--json"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!((layers.len(), layers[1]["c"].as_array().unwrap().len()), (2, 13));
+    assert_eq!(report["parameters"].as_array().unwrap().len(), 9);
+    // A window is no longer than the model's own.
+    let mut windows = hornpipe(["inspect", "gradients"]);
+    let json = succeeds(windows.arg(MODEL.path("windows")).args(common).arg("--json"));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["layers"][0]["h"].as_array().unwrap().len(), 8);
+    refused_with(inspect("gradients", &common).args(["--lags", "0"]), "0 is not in 1..");
+}
+
+#[test]
+fn gradients_that_are_watched_stand_in_the_metrics_and_change_nothing() {
+    let folder = Folder::new();
+    for objective in ["many-to-many", "many-to-one"] {
+        let run = |name: &str| format!("{objective}-{name}");
+        succeeds(&mut train(&folder, objective, &run("plain"), "--epochs 3"));
+        succeeds(&mut train(&folder, objective, &run("watched"), "--epochs 3 --watch gradients"));
+        let read = |name: &str, file: &str| fs::read(folder.path(&format!("{}/{file}", run(name)))).unwrap();
+        for file in ["best.hornpipe", "last.hornpipe"] {
+            assert!(read("plain", file) == read("watched", file), "{objective}: {file} is another");
+        }
+        let (rows, watched) = read_metrics(&String::from_utf8(read("watched", "metrics.csv")).unwrap());
+        assert_eq!((rows.len(), watched.epochs.len(), watched.names.len()), (3, 3, 2 * 9 + 4));
+        let at = |name: &str| watched.names.iter().position(|n| n == name).unwrap();
+        let column = |name: &str| watched.epochs.values().map(|row| row[at(name)]).collect::<Vec<f64>>();
+        let weights = column("weight_norm.lstm.weight_hh_l1");
+        assert!(weights[0] > 0.0 && weights[0] != weights[2], "{weights:?}");
+        assert!(column("gradient_norm.linear.bias").iter().all(|&norm| norm > 0.0 && norm < 10.0));
+        assert!(column("reach_c_l0").iter().all(|&reach| (1.0..=8.0).contains(&reach)));
+        assert!(String::from_utf8(read("watched", "gradients.svg")).unwrap().contains("reach by c"));
+    }
+    // It may begin at a resume, and end at another.
+    let mut stopped = train(&folder, "many-to-many", "later", "--epochs 3 --max-minutes 0.00001");
+    succeeds(&mut stopped);
+    succeeds(&mut resume(&folder, "later", "--watch gradients"));
+    let straight = fs::read(folder.path("many-to-many-plain/last.hornpipe")).unwrap();
+    assert!(fs::read(folder.path("later/last.hornpipe")).unwrap() == straight);
+    let text = fs::read_to_string(folder.path("later/metrics.csv")).unwrap();
+    let whole = fs::read_to_string(folder.path("many-to-many-watched/metrics.csv")).unwrap();
+    let (rows, watched) = read_metrics(&text);
+    assert_eq!((rows.len(), &watched), (3, &read_metrics(&whole).1), "the same numbers");
+    succeeds(&mut resume(&folder, "later", ""));
+    assert_eq!(read_metrics(&fs::read_to_string(folder.path("later/metrics.csv")).unwrap()).1, watched);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod run_folder;
 mod summary;
 mod train;
 mod train_flags;
+mod train_watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use output::tell;

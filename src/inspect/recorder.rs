@@ -45,6 +45,11 @@ impl Recorder {
         recorder
     }
 
+    /// The instruction set that it runs on.
+    pub fn isa(&self) -> Isa {
+        self.weights.linear.isa()
+    }
+
     /// The shape of the network.
     pub fn config(&self) -> &ModelConfig {
         &self.config
@@ -65,6 +70,11 @@ impl Recorder {
         self.rows = rows;
         let zeros = || vec![0.0; rows * self.config.hidden];
         self.state = (0..self.config.layers).map(|_| [zeros(), zeros()]).collect();
+    }
+
+    /// The carried state of layer `l`: h and c, each `[B, H]`.
+    pub fn carried(&self, l: usize) -> [&[f32]; 2] {
+        [&self.state[l][0], &self.state[l][1]]
     }
 
     /// Replaces the carried state.
@@ -102,7 +112,7 @@ impl Recorder {
         resets.extend(batch.resets.iter());
         let outputs = steps * rows * config.vocabulary;
         grow(logits, outputs);
-        for l in 0..config.layers {
+        for (l, [h, c]) in state.iter_mut().enumerate() {
             let (below, rest) = caches.split_at_mut(l);
             let cache = &mut rest[0];
             let input = match below.last() {
@@ -110,7 +120,6 @@ impl Recorder {
                 Some(cache) => Input::Below(cache.output()),
             };
             cache.prepare(steps, rows);
-            let [h, c] = &mut state[l];
             let (h0, c0) = cache.initial_state();
             h0.copy_from_slice(h);
             c0.copy_from_slice(c);

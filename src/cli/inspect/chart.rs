@@ -73,6 +73,8 @@ pub enum Mark {
     Line,
     /// Joined by dashes.
     Dashes,
+    /// The lower edge of a band forth, the upper edge back: filled, faint.
+    Band,
 }
 
 /// Points in one colour.
@@ -196,6 +198,7 @@ fn draw_panel(area: &Area, panel: &Panel, (left, above): (i32, i32)) -> Drawn {
                 4,
                 ShapeStyle::from(colour).stroke_width(1),
             ))?,
+            Mark::Band => area.draw(&Polygon::new(points, colour.mix(0.18).filled()))?,
         }
     }
     area.draw(&PathElement::new([(left, above), (left, bottom), (right, bottom)], TEXT.mix(0.6)))
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn whatever_the_numbers_a_picture_comes_of_it() {
         let points = vec![(0.0, 0.0), (0.5, f64::NAN), (f64::INFINITY, 1.0), (1.0, 1e-9), (-3.0, 1e300)];
-        let marks = [Mark::Dots, Mark::Line, Mark::Dashes];
+        let marks = [Mark::Dots, Mark::Line, Mark::Dashes, Mark::Band];
         let series = |points: &[(f64, f64)]| {
             marks
                 .into_iter()

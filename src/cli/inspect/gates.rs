@@ -7,7 +7,7 @@ use crate::cli::output::{self, tell, thousands};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};
 use crate::inspect::saturation::{GateUse, OPEN, SHUT, Saturation};
-use crate::inspect::{Recorder, Sequence};
+use crate::inspect::{Recorder, Sequence, quantile};
 use anyhow::{Context, Result, bail};
 use hornpipe_kernels::gemm::Gemm;
 use serde::Serialize;
@@ -82,17 +82,6 @@ pub fn run(args: Args) -> Result<()> {
     output::print(&table(&saturation))
 }
 
-/// The middle one, or the mean of the middle two.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => values[n / 2],
-        n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
-    }
-}
-
 fn steps(life: f64) -> String {
     if life >= 9999.5 { "> 9999".to_string() } else { format!("{life:.1}") }
 }
@@ -138,7 +127,7 @@ fn table(saturation: &Saturation) -> String {
         let tenth = lives[order[(lives.len() / 10).min(lives.len() - 1)]];
         let longest: Vec<String> =
             order.iter().take(6).map(|&u| format!("{u}: {}", steps(lives[u]))).collect();
-        let median = median(lives.iter().copied());
+        let median = quantile(&lives, 0.5).unwrap_or(f64::NAN);
         text += &format!("{l:<7}{:>9}{:>9}   {}\n", steps(median), steps(tenth), longest.join(", "));
     }
     text
@@ -182,16 +171,4 @@ fn picture(saturation: &Saturation, model: &str) -> Result<String> {
         &panels,
         &[],
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
-        assert!(median(std::iter::empty()).is_nan());
-    }
 }

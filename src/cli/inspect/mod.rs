@@ -1,10 +1,11 @@
 //! `hornpipe inspect`
 
-mod chart;
+pub mod chart;
 mod check;
 mod corpus;
 mod export;
 mod gates;
+mod gradients;
 mod page;
 mod text;
 mod trace;
@@ -16,6 +17,7 @@ use anyhow::Result;
 pub enum Command {
     Trace(trace::Args),
     Gates(gates::Args),
+    Gradients(gradients::Args),
     Export(export::Args),
     Check(check::Args),
 }
@@ -24,6 +26,7 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Trace(args) => trace::run(args),
         Command::Gates(args) => gates::run(args),
+        Command::Gradients(args) => gradients::run(args),
         Command::Export(args) => export::run(args),
         Command::Check(args) => check::run(args),
     }
