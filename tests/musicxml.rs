@@ -1,6 +1,6 @@
 //! MusicXML, read back with music21: every note, rest, measure, key, meter, repeat, ending and chord symbol comes out as it went in.
 //!
-//! Runs where `HORNPIPE_PYTHON` names a Python that has music21 (`python3 -m venv …; pip install music21`).
+//! Runs where `HORNPIPE_MUSIC21` names a Python that has music21 (`python3 -m venv …; pip install music21`).
 
 mod support;
 
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn python() -> Option<PathBuf> {
-    let python = std::env::var_os("HORNPIPE_PYTHON");
+    let python = std::env::var_os("HORNPIPE_MUSIC21");
     if python.is_none() {
-        eprintln!("skipped: HORNPIPE_PYTHON does not name a Python with music21");
+        eprintln!("skipped: HORNPIPE_MUSIC21 does not name a Python with music21");
     }
     python.map(Into::into)
 }
@@ -29,7 +29,7 @@ fn read_back(python: &Path, tunes: &[Tune]) -> Vec<Value> {
         fs::write(path, musicxml(tune)).unwrap();
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/music21/read.py");
-    let output = Command::new(python).arg(script).args(&paths).output().expect("HORNPIPE_PYTHON runs");
+    let output = Command::new(python).arg(script).args(&paths).output().expect("HORNPIPE_MUSIC21 runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     let values: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();

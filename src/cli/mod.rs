@@ -3,10 +3,12 @@
 mod abc;
 mod bench;
 mod completions;
+mod convert;
 mod corpus;
 mod evaluate;
 mod generate;
 mod host;
+mod inspect;
 mod interrupt;
 mod load;
 mod memory;
@@ -17,6 +19,7 @@ mod run_folder;
 mod summary;
 mod train;
 mod train_flags;
+mod train_watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use output::tell;
@@ -39,10 +42,13 @@ enum Command {
     Generate(generate::Args),
     Evaluate(evaluate::Args),
     Summary(summary::Args),
+    Convert(convert::Args),
     #[command(subcommand)]
     Corpus(corpus::Command),
     #[command(subcommand)]
     Abc(abc::Command),
+    #[command(subcommand)]
+    Inspect(inspect::Command),
     #[command(subcommand)]
     Bench(bench::Command),
     Completions(completions::Args),
@@ -59,8 +65,10 @@ pub fn main() -> ExitCode {
         Command::Generate(args) => generate::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Summary(args) => summary::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),
         Command::Abc(command) => abc::run(command),
+        Command::Inspect(command) => inspect::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     };

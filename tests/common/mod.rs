@@ -1,6 +1,8 @@
 //! What the proofs of the engine share: comparing, and networks, batches and states from a seed.
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub mod exchange;
+
 use hornpipe::nn::{Batch, CpuEngine, Engine, Input, ModelConfig, Parameters, State};
 use hornpipe::optim::Optimizer;
 use hornpipe::random::{Purpose, below, generator, uniform};

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Runs the same LSTM jobs in Hornpipe and other frameworks, in turns, after checking that all compute the same.
+
+    benches/frameworks/setup                                   # once: the Python engines (gigabytes), the Rust ones
+    python benches/frameworks/bench.py                         # every job in every engine: hours
+    python benches/frameworks/bench.py --only b64 --engine pytorch --engine candle
+    python benches/frameworks/bench.py --tiny                  # every job at a size that takes no time: checks, no figures
+
+Jobs and engines are data (jobs.json). Each entry of the record is replaced as a whole, so that a long measurement can be made
+piece by piece and go on where it stopped (--missing). Hornpipe runs along in each: a ratio is always one of the same turns.
+README.md beside this file says what is measured, ../README.md what is comparable.
+"""
+
+import argparse
+import datetime
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import chart, jobs, quality, record, reference
+from harness.process import Failed, Runner, command, onnx, warm_files
+
+BASELINE = "hornpipe"
+
+
+def main():
+    args = arguments()
+    all_jobs, engines = jobs.load()
+    chosen_jobs = choose(args.only, all_jobs, "--only")
+    chosen_engines = choose(args.engine, engines, "--engine")
+    if BASELINE not in chosen_engines:
+        chosen_engines = [BASELINE, *chosen_engines]
+    cpus = jobs.cores()
+    args.threads = args.threads or len(cpus)
+    if not 1 <= args.threads <= len(cpus):
+        sys.exit(f"--threads must be from 1 to {len(cpus)}, the processors that this process may run on")
+    kept = record.Record(args.record, record.host(cpus))
+    unwell, first_use = False, set()
+    for name in chosen_jobs:
+        job = {**all_jobs[name], "threads": min(all_jobs[name].get("threads", args.threads), args.threads)}
+        names = [e for e in chosen_engines if not (args.missing and (name, e) in kept.entries)]
+        if names in ([], [BASELINE]) and args.missing and (name, BASELINE) in kept.entries:
+            continue
+        names = names if BASELINE in names else [BASELINE, *names]
+        say(f"{name}: {job['suite']}, {job['title']}, {job['threads']} threads")
+        entries = run(jobs.tiny(job) if args.tiny else job, [engines[n] for n in names], cpus[: job["threads"]], args, first_use)
+        for entry in entries:
+            # What only ran along for the ratio does not replace a longer measurement.
+            if entry["engine"] in names:
+                kept.put(entry)
+            unwell |= entry["status"] in ("disagrees", "failed", "not built")
+        everything = kept.save(all_jobs, engines)
+        chart.write(args.record / "ratios.svg", everything, all_jobs, engines, kept.host)
+    print(f"{args.record / 'results.md'}")
+    # A wrong result is a failure, however fast.
+    return 1 if unwell else 0
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", metavar="JOB", help="a job, or all of a suite; may be repeated")
+    parser.add_argument("--engine", action="append", metavar="E", help="an engine besides Hornpipe; may be repeated")
+    parser.add_argument("--missing", action="store_true", help="leave out what the record has")
+    parser.add_argument("--tiny", action="store_true", help="tiny sizes, one short round: does everything agree?")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each engine [%(default)s]")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of whole steps in a turn, at least one step [%(default)s]")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds that an engine may take for an answer [%(default)s]")
+    parser.add_argument("--threads", type=int, help="where a job does not say [all cores]")
+    parser.add_argument("--record", type=Path, help="the folder of the record [record/ here; for --tiny a temporary one]")
+    parser.add_argument("--python", action="append", metavar="PATH", default=[],
+                        help="an interpreter with frameworks; may be repeated. Then follow those of HORNPIPE_FRAMEWORKS (virtual "
+                             "environments, with colons between), ~/.cache/hornpipe/frameworks, and this one")
+    args = parser.parse_args()
+    if args.rounds < 1 or args.seconds <= 0 or args.limit <= 0:
+        parser.error("--rounds must be at least 1, --seconds and --limit above 0")
+    folders = os.environ.get("HORNPIPE_FRAMEWORKS", "").split(":")
+    folders = [Path(folder) for folder in folders if folder] + [Path.home() / ".cache/hornpipe/frameworks"]
+    args.python += [str(folder / "bin/python") for folder in folders if (folder / "bin/python").exists()] + [sys.executable]
+    args.scratch = Path(tempfile.mkdtemp(prefix="hornpipe-frameworks-"))
+    args.cache = Path(tempfile.gettempdir()) / "hornpipe-frameworks-expected"
+    if args.tiny:
+        args.rounds, args.seconds = 1, 0.01
+    args.record = args.record or (args.scratch / "record" if args.tiny else jobs.HERE / "record")
+    return args
+
+
+def choose(names, among, flag):
+    """All, or those of the names given, which may be suites; in the order of jobs.json."""
+    if not names:
+        return list(among)
+    known = set(among) | {entry.get("suite") for entry in among.values()} - {None}
+    for name in names:
+        if name not in known:
+            sys.exit(f"{flag}: there is no {name}; there are {', '.join(sorted(known))}")
+    return [name for name, entry in among.items() if name in names or entry.get("suite") in names]
+
+
+def run(job, engines, cpus, args, first_use):
+    """The entries of one job: all engines checked, then timed in turns."""
+    if job["kind"] == "quality":
+        entries = reach_quality(job, engines, cpus, args)
+        return finished(entries)
+    job = {**job, **jobs.files(job, args.scratch / job["name"])}
+    wanted = reference.expected(job, args.cache)
+    entries, running = [], []
+    try:
+        for engine in engines:
+            entry = {"job": job["name"], "engine": engine["name"], "threads": job["threads"]}
+            entries.append(entry)
+            try:
+                start(engine, job, cpus, wanted, args, first_use, entry, running)
+                say(f"  {engine['title']}: agrees; first step after {record.time(entry['first_step_s'])}")
+            except Failed as failed:
+                entry.update(status=failed.status, reason=str(failed))
+                say(f"  {engine['title']}: {record.STATUSES[failed.status]}: {failed}")
+        turns(job, running, args)
+    finally:
+        for runner, _ in running:
+            runner.close()
+        shutil.rmtree(args.scratch / job["name"], ignore_errors=True)
+    return finished(entries)
+
+
+def finished(entries):
+    """Says when they were measured, and compares those that have times with the baseline's."""
+    baseline = next((e for e in entries if e["engine"] == BASELINE and e["status"] == "ok"), None)
+    for entry in entries:
+        entry["measured"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        if entry["status"] == "ok" and "median_s" not in entry:
+            entry.update(status="failed", reason="it ended before its turns were over")
+        if entry["status"] == "ok" and baseline and entry is not baseline:
+            compare(entry, baseline)
+    return entries
+
+
+def reach_quality(job, engines, cpus, args):
+    """The entries of time to quality, of the engines that take part; none without the corpus."""
+    added = quality.files(job, args.scratch / job["name"])
+    if added is None:
+        say("  skipped: HORNPIPE_NOTTINGHAM does not say where nottingham.abc is")
+        return []
+
+    def begin(engine, job):
+        return Runner(engine, command(engine, args.python), job, set(cpus), args.scratch, 10 * args.limit)
+
+    taking_part = [engine for engine in engines if engine["name"] in job["engines"]]
+    return quality.run({**job, **added}, taking_part, begin, args, say)
+
+
+def start(engine, job, cpus, wanted, args, first_use, entry, running):
+    """Starts a runner, which must do three steps and agree; it is closed where it does not."""
+    argv = command(engine, args.python)
+    if "python" in engine and tuple(argv) not in first_use and not args.tiny:
+        # The time to the first step is that of a program that was started before: its files are in memory.
+        first_use.add(tuple(argv))
+        warm_files(argv[0], engine["modules"])
+    if engine.get("onnx") and job["kind"] != "train":
+        job = {**job, "onnx": onnx(job, Path(job["weights"]).with_name("model.onnx"))}
+    runner = Runner(engine, argv, job, set(cpus), args.scratch, args.limit)
+    try:
+        about = runner.receive()
+        entry["first_step_s"] = time.perf_counter() - runner.began
+        entry["versions"] = about["versions"]
+        if about.get("threads", job["threads"]) != job["threads"]:
+            raise Failed("failed", f"it works on {about['threads']} threads and not on {job['threads']}")
+        runner.estimate = min(runner.timed("step", 2, 0))
+        entry["peak_mb"] = runner.peak_mb()
+        entry["check"] = runner.ask(do="check")
+        wrong = reference.differences(entry["check"], wanted, engine.get("rtol", 1e-5))
+        if wrong:
+            raise Failed("disagrees", "; ".join(wrong))
+    except Failed:
+        runner.close()
+        raise
+    entry["status"] = "ok"
+    running.append((runner, entry))
+
+
+def turns(job, running, args):
+    """Times all that agreed, round after round, each round in the other direction."""
+    kinds = ("forward", "gradients", "update") if job["kind"] == "train" else ()
+    found = {entry["engine"]: {"rounds": [], "step": [], "cpu": 0.0, "wall": 0.0, **{k: [] for k in kinds}} for _, entry in running}
+    alive = list(running)
+    for k in range(args.rounds):
+        for pair in list(alive)[:: 1 if k % 2 == 0 else -1]:
+            runner, entry = pair
+            got = found[entry["engine"]]
+            try:
+                turn(runner, got, kinds, args)
+            except Failed as failed:
+                entry.update(status=failed.status, reason=str(failed))
+                alive.remove(pair)
+        say(f"  round {k + 1}: " + ", ".join(f"{e['engine']} {record.time(found[e['engine']]['rounds'][-1])}" for _, e in alive))
+    for _, entry in alive:
+        got = found[entry["engine"]]
+        steps = sorted(got["step"])
+        entry.update(samples=len(steps), min_s=steps[0], median_s=statistics.median(got["rounds"]),
+                     p99_s=steps[min(len(steps) - 1, int(0.99 * len(steps)))], rounds=got["rounds"],
+                     cores_used=got["cpu"] / got["wall"] if got["wall"] else None)
+        if kinds:
+            forward, both, update = (statistics.median(got[kind]) for kind in kinds)
+            entry.update(forward_s=forward, backward_s=both - forward, update_s=update)
+        record.summary(entry, job)
+
+
+def turn(runner, got, kinds, args):
+    """One engine's part of a round: whole steps, then parts, after a warm-up of its own, since threads and caches were others'."""
+    count = max(1, min(5000, round(args.seconds / runner.estimate)))
+    runner.timed("step", max(1, min(50, count // 5)), 0)
+    cpu, began = runner.cpu_seconds(), time.perf_counter()
+    steps = runner.timed("step", count, 0)
+    if cpu is not None:
+        got["cpu"] += runner.cpu_seconds() - cpu
+        got["wall"] += time.perf_counter() - began
+    got["rounds"].append(statistics.median(steps))
+    got["step"] += steps
+    for kind in kinds:
+        got[kind] += runner.timed(kind, max(1, min(7, count // 2)), 1 if count > 1 else 0)
+
+
+def compare(entry, baseline):
+    """The ratio of the medians, and its least and greatest within a round."""
+    ratios = [theirs / ours for theirs, ours in zip(entry["rounds"], baseline["rounds"])]
+    entry.update(hornpipe_median_s=baseline["median_s"], ratio=entry["median_s"] / baseline["median_s"],
+                 ratio_min=min(ratios), ratio_max=max(ratios))
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""The record: one entry a job and engine (results.json), the host (host.json), and what people read, made from these."""
+
+import csv
+import json
+import os
+import platform
+from pathlib import Path
+
+from . import jobs as data
+
+STATUSES = {"ok": "agrees", "disagrees": "DISAGREES", "cannot": "cannot do it", "too slow": "too slow", "failed": "failed",
+            "not installed": "not installed", "not built": "not built"}
+
+
+def host(cpus):
+    """What the machine is."""
+    info = {}
+    for line in read("/proc/cpuinfo").splitlines():
+        if ":" in line:
+            key, value = line.split(":", 1)
+            info.setdefault(key.strip(), value.strip())
+    memory = read("/proc/meminfo").split("MemTotal:")
+    wanted = ("avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve")
+    flags = (info.get("flags") or info.get("Features") or "").split()
+    governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
+    return {
+        "cpu": info.get("model name", platform.processor() or platform.machine()),
+        "family": info.get("cpu family"), "model": info.get("model"), "flags": [flag for flag in wanted if flag in flags],
+        "cores": len(cpus), "memory_gb": round(int(memory[1].split()[0]) * 1024 / 1e9) if len(memory) > 1 else None,
+        "governor": governor or None, "virtual": "hypervisor" in flags, "system": platform.system(),
+        "kernel": platform.release(), "libc": " ".join(platform.libc_ver()), "python": platform.python_version(),
+    }
+
+
+def read(path):
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+class Record:
+    """A folder that keeps its entries from run to run; an entry is replaced as a whole."""
+
+    def __init__(self, folder, machine):
+        self.folder, self.host = folder, machine
+        path = folder / "results.json"
+        self.entries = {}
+        if path.is_file():
+            before = json.loads((folder / "host.json").read_text())
+            if (before["cpu"], before["cores"]) != (machine["cpu"], machine["cores"]):
+                raise SystemExit(f"{folder} is the record of another machine ({before['cpu']}, {before['cores']} cores); "
+                                 "give another with --record, or remove it")
+            self.entries = {(e["job"], e["engine"]): e for e in json.loads(path.read_text())}
+
+    def put(self, entry):
+        self.entries[entry["job"], entry["engine"]] = entry
+
+    def save(self, all_jobs, engines):
+        """Writes everything anew, each file whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        entries = [self.entries[job, engine] for job in all_jobs for engine in engines if (job, engine) in self.entries]
+        write(self.folder / "host.json", json.dumps(self.host, indent=1) + "\n")
+        write(self.folder / "results.json", "[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
+        write(self.folder / "results.md", markdown(entries, all_jobs, engines, self.host))
+        with open(self.folder / "results.csv.new", "w", newline="") as file:
+            table(entries, all_jobs, file)
+        os.replace(self.folder / "results.csv.new", self.folder / "results.csv")
+        return entries
+
+
+def write(path, text):
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    os.replace(new, path)
+
+
+COLUMNS = ("suite", "job", "engine", "status", "reason", "threads", "cores_used", "samples", "min_s", "median_s", "p99_s",
+           "forward_s", "backward_s", "update_s", "gflops", "characters_per_s", "first_step_s", "peak_mb", "loss",
+           "gradient_norm", "hornpipe_median_s", "ratio", "ratio_min", "ratio_max", "measured")
+
+
+def table(entries, all_jobs, file):
+    writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for e in entries:
+        row = {**e, **e.get("check", {}), "suite": all_jobs[e["job"]]["suite"]}
+        writer.writerow({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()})
+
+
+def time(seconds):
+    """Three figures and a unit."""
+    for size, unit in ((1, "s"), (1e-3, "ms")):
+        if seconds >= size:
+            return f"{figures(seconds / size)} {unit}"
+    return f"{figures(seconds / 1e-6)} µs"
+
+
+def figures(x):
+    return f"{x:.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
+
+
+def markdown(entries, all_jobs, engines, machine):
+    lines = ["# Hornpipe beside other frameworks", "",
+             f"{machine['cpu']}, {machine['cores']} cores ({', '.join(machine['flags'])}); "
+             f"{machine['system']} {machine['kernel']}.", "",
+             "*Ratio*: the engine's time by Hornpipe's in the same turns: above 1 Hornpipe is faster, **below 1 it loses**; in "
+             "brackets the least and greatest of the rounds. *Cores*: processor time by wall time. *First step*: from the start of the process, "
+             "imports and compilation included. ../../README.md says the rest.", ""]
+    by_job = {}
+    for entry in entries:
+        by_job.setdefault(entry["job"], []).append(entry)
+    for name, group in by_job.items():
+        job = all_jobs[name]
+        threads = next((e["threads"] for e in group if "threads" in e), "?")
+        lines += [f"## {job['suite']}: {job['title']} (`{name}`)", "", describe(job, threads), ""]
+        table = {"train": train_table, "quality": quality_table}.get(job["kind"], inference_table)
+        lines += table(group, engines)
+        lines.append("")
+    versions = {e["engine"]: e["versions"] for e in entries if "versions" in e}
+    lines += ["## Versions", ""] + [f"- {engines[n]['title']}: " + ", ".join(f"{k} {x}" for k, x in v.items())
+                                    for n, v in versions.items()]
+    return "\n".join(lines) + "\n"
+
+
+def describe(job, threads):
+    sizes = f"V {job['vocabulary']}, E {job['embedding']}, {job['layers']}×{job['hidden']}, B {job['batch']}"
+    sizes += f", T {job['steps']}" if job["kind"] != "carried" else ""
+    sizes += f", {job['objective']}, dropout {job['dropout']:g}" if job["kind"] in ("train", "quality") else ""
+    return f"{sizes}; {threads} thread{'s' if threads != 1 else ''}."
+
+
+def train_table(group, engines):
+    lines = ["| | step: min / median / p99 | forward | backward | update | GFLOP/s | ratio | cores | memory | first step |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    for e in group:
+        if e["status"] != "ok":
+            lines.append(refused(e, engines, 9))
+            continue
+        parts = " | ".join(time(e[k]) for k in ("forward_s", "backward_s", "update_s"))
+        lines.append(f"| {engines[e['engine']]['title']} | {spread(e)} | {parts} | {e['gflops']:.0f} | {ratio(e)} | {tail(e)} |")
+    return lines
+
+
+def inference_table(group, engines):
+    lines = ["| | step: min / median / p99 | characters/s | ratio | cores | memory | first step |",
+             "|---|--:|--:|--:|--:|--:|--:|"]
+    for e in group:
+        if e["status"] != "ok":
+            lines.append(refused(e, engines, 6))
+            continue
+        lines.append(f"| {engines[e['engine']]['title']} | {spread(e)} | {e['characters_per_s']:,.0f} | {ratio(e)} | {tail(e)} |")
+    return lines
+
+
+def quality_table(group, engines):
+    goals = next((list(e["reached"]) for e in group if "reached" in e), [])
+    lines = ["Wall time from the start of the process, the looks at the held-out loss included; in brackets the seconds of training "
+             "alone and the steps. Medians over rounds, each with another seed of dropout.", "",
+             "| | " + " | ".join(f"to {goal}" for goal in goals) + " | rounds | ratio | memory |",
+             "|---|" + "--:|" * (len(goals) + 3)]
+    for e in group:
+        if e["status"] != "ok":
+            lines.append(refused(e, engines, len(goals) + 3))
+            continue
+        cells = [f"{r['wall_s']:.1f} s ({r['training_s']:.1f} s, {r['step']:.0f})" for r in e["reached"].values()]
+        memory = "" if e["peak_mb"] is None else f"{e['peak_mb']:,.0f} MB"
+        lines.append(f"| {engines[e['engine']]['title']} | {' | '.join(cells)} | {e['samples']} | {ratio(e)} | {memory} |")
+    return lines
+
+
+def refused(e, engines, columns):
+    reason = e["reason"].replace("|", "\\|").replace("\n", " ")
+    return f"| {engines[e['engine']]['title']} | {STATUSES[e['status']]}: {reason} |" + " |" * (columns - 1)
+
+
+def spread(e):
+    return " / ".join(time(e[k]) for k in ("min_s", "median_s", "p99_s"))
+
+
+def ratio(e):
+    if "ratio" not in e:
+        return ""
+    text = figures(e["ratio"])
+    return f"{f'**{text}**' if e['ratio'] < 1 else text} ({figures(e['ratio_min'])} to {figures(e['ratio_max'])})"
+
+
+def tail(e):
+    cores = "" if e["cores_used"] is None else f"{e['cores_used']:.2f}"
+    memory = "" if e["peak_mb"] is None else f"{e['peak_mb']:,.0f} MB"
+    return f"{cores} | {memory} | {time(e['first_step_s'])}"
+
+
+def summary(entry, job):
+    """What is added to an entry once its times are there."""
+    median = entry["median_s"]
+    entry["gflops"] = data.flops(job) / median / 1e9
+    entry["characters_per_s"] = (data.characters_per_step(job) if job["kind"] == "train" else job["batch"]) / median
