@@ -136,7 +136,10 @@ fn midi_that_cannot_be() {
         &[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &out],
         "tune 1, \"Si\": it has no notes",
     );
-    refused_as(&[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &folder.arg("all/")], "no tune of");
+    refused_as(
+        &[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &folder.arg("all/")],
+        "none of the tunes could be converted",
+    );
     refused_as(&[&good, "-o", &folder.arg("nowhere/out.mid")], "cannot write");
     let endless = format!("X:1\nL:1/8\nP:A999\nK:C\nP:A\n{}\n", "C::::::|".repeat(30));
     refused_as(&[&folder.file("endless.abc", endless), "-o", &out], "more than 100000 bars");

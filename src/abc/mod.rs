@@ -11,6 +11,8 @@
 //!                           what sounds when     └─► pluck ─► Stereo ─► wav
 //! ```
 //!
+//! [`page`](page()) puts text, picture and a player together.
+//!
 //! `README.md` beside the source says how far to trust it: what abc2midi finds in the same tunes.
 
 mod check;
@@ -24,6 +26,7 @@ mod music;
 mod musicxml;
 mod notes;
 mod order;
+mod page;
 mod perform;
 mod pitch;
 mod reader;
@@ -45,6 +48,7 @@ pub use meter::{Meter, Tempo};
 pub use midi::{MidiOptions, TICKS, midi};
 pub use musicxml::musicxml;
 pub use order::{Section, TooLong, playing_order};
+pub use page::page;
 pub use perform::{Player, Strike, perform};
 pub use pitch::{LETTERS, Pitch, SEMITONES, accidental};
 pub use reader::read;

@@ -31,8 +31,8 @@ pub(super) struct System {
     pub length: Fraction,
 }
 
-/// Cuts bars into systems of four full measures, or as many bars as are no longer; a pick-up before them, and a short bar behind them that
-/// completes it, may come on top.
+/// Cuts bars into systems of four full measures, or as many bars as are no longer; a pick-up before them may come on top. Where a strain
+/// ends, so does a system that is at least half full.
 pub(super) fn systems(bars: &[Bar], meter: Option<Meter>) -> Vec<System> {
     let mut systems: Vec<System> = Vec::new();
     for (at, bar) in bars.iter().enumerate() {
@@ -51,6 +51,11 @@ pub(super) fn systems(bars: &[Bar], meter: Option<Meter>) -> Vec<System> {
 }
 
 fn fits(bars: &[Bar], system: &System, length: Fraction, full: Fraction, most: Fraction) -> bool {
+    let next = system.bars.end;
+    let begins = bars[next].repeat.is_some() || bars[next].begins_part || !bars[next - 1].line.is_plain();
+    if begins && bars[next].ending.is_none() && system.length >= most / Fraction::from(2) {
+        return false;
+    }
     let first = bars[system.bars.start].length();
     let pick_up = if first < full { first } else { Fraction::ZERO };
     system.length + length <= most + pick_up

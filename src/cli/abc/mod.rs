@@ -1,7 +1,7 @@
 //! `hornpipe abc`
 
 mod check;
-mod convert;
+pub mod convert;
 mod midi;
 mod musicxml;
 mod score;
