@@ -23,7 +23,7 @@ static MODEL: LazyLock<Folder> = LazyLock::new(|| {
 });
 
 /// The commands that take a corpus.
-const ON_CORPUS: &[&str] = &["gates", "gradients"];
+const ON_CORPUS: &[&str] = &["gates", "gradients", "units"];
 
 /// `inspect COMMAND MODEL arguments…`
 fn inspect(command: &str, arguments: &[&str]) -> assert_cmd::Command {
@@ -275,6 +275,40 @@ fn gradients_that_are_watched_stand_in_the_metrics_and_change_nothing() {
     assert_eq!((rows.len(), &watched), (3, &read_metrics(&whole).1), "the same numbers");
     succeeds(&mut resume(&folder, "later", ""));
     assert_eq!(read_metrics(&fs::read_to_string(folder.path("later/metrics.csv")).unwrap()).1, watched);
+}
+
+#[test]
+fn units_are_tables_a_line_of_json_and_a_page_of_links() {
+    let folder = Folder::new();
+    let (corpus, html) = (folder.arg("corpus.abc"), folder.arg("units.html"));
+    let tables = succeeds(&mut inspect(
+        "units",
+        &[&corpus, "--html", &html, "--trace", "my trace.html", "--top", "2"],
+    ));
+    for feature in ["header", "chord", "bar position", "second ending", "key"] {
+        assert_eq!(tables.lines().filter(|line| line.starts_with(feature)).count(), 2, "{feature}: {tables}");
+    }
+    let page = fs::read_to_string(&html).unwrap();
+    assert!(page.contains("<a href=\"my trace.html#by=c&amp;layer="), "{page}");
+    assert!(!page.contains('@') && !page.contains("http:") && !page.contains("<script"));
+    let json = succeeds(&mut inspect("units", &[&corpus, "--signal", "h", "--json", "--untrained", "1"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report.as_array().unwrap().len(), 10);
+    let best = &report[1]["best"];
+    assert_eq!((report[1]["feature"].as_str(), best.as_array().unwrap().len()), (Some("chord"), 3));
+    let score = |k: usize| best[k]["score"].as_f64().unwrap().abs();
+    assert!(score(0) >= score(1) && score(1) >= score(2) && score(0) > 0.0);
+    assert!(report[1]["samples"].as_u64() > report[3]["samples"].as_u64(), "music is a part of the text");
+    // The same seed, the same numbers.
+    assert_eq!(
+        json,
+        succeeds(&mut inspect("units", &[&corpus, "--signal", "h", "--json", "--untrained", "1"]))
+    );
+    refused_with(&mut inspect("units", &[&corpus, "--signal", "z"]), "there are i, f, g, o, c, h");
+    refused_with(&mut inspect("units", &[&corpus, "--length", "1"]), "give at least two tunes");
+    let mut windows = hornpipe(["inspect", "units"]);
+    let tables = succeeds(windows.arg(MODEL.path("windows")).arg(&corpus));
+    assert!(tables.contains("bar position #"), "{tables}");
 }
 
 #[test]

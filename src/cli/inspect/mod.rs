@@ -9,6 +9,7 @@ mod gradients;
 mod page;
 mod text;
 mod trace;
+mod units;
 
 use anyhow::Result;
 
@@ -16,6 +17,7 @@ use anyhow::Result;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Trace(trace::Args),
+    Units(units::Args),
     Gates(gates::Args),
     Gradients(gradients::Args),
     Export(export::Args),
@@ -25,6 +27,7 @@ pub enum Command {
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Trace(args) => trace::run(args),
+        Command::Units(args) => units::run(args),
         Command::Gates(args) => gates::run(args),
         Command::Gradients(args) => gradients::run(args),
         Command::Export(args) => export::run(args),
