@@ -4,7 +4,7 @@ mod support;
 
 use hornpipe::abc::{
     EventKind, Fraction, MidiOptions, Note, Problem, Report, Rest, Severity, Style, Timeline, Tune, check,
-    midi, perform, playing_order, read, strains,
+    midi, musicxml, perform, playing_order, read, strains,
 };
 use hornpipe::corpus::composer::{BUILT_IN, compose};
 use proptest::prelude::*;
@@ -542,6 +542,12 @@ fn holds_together(text: &str) {
         assert!(timeline.seconds(timeline.length).is_finite());
         let midi = midi(&tune, &timeline, MidiOptions::default());
         assert!(midly::Smf::parse(&midi).is_ok());
+        let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+        let xml = musicxml(&tune);
+        let document = roxmltree::Document::parse_with_options(&xml, options).expect("XML");
+        for duration in document.descendants().filter(|n| n.has_tag_name("duration")) {
+            assert!(duration.text().is_some_and(|d| d.parse::<u64>().is_ok_and(|d| d > 0)), "{duration:?}");
+        }
     }
 }
 

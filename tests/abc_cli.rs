@@ -145,3 +145,16 @@ fn midi_that_cannot_be() {
     assert!(output.status.success());
     assert!(String::from_utf8(output.stderr).unwrap().contains("some of \"Cut\" cannot be read"));
 }
+
+#[test]
+fn musicxml_of_a_tune() {
+    let folder = Folder::new();
+    let good = folder.file("good.abc", GOOD);
+    let xml = succeeds(&mut hornpipe(["abc", "musicxml", &good, "-o", "-"]));
+    assert!(
+        xml.contains("<work-title>Good</work-title>") && xml.contains("<repeat direction=\"backward\"/>"),
+        "{xml}"
+    );
+    succeeds(&mut hornpipe(["abc", "musicxml", &good, "-o", &folder.arg("all/")]));
+    assert_eq!(fs::read_to_string(folder.path("all/0001-good.musicxml")).unwrap(), xml);
+}

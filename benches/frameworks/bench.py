@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import chart, jobs, record, reference
+from harness import chart, jobs, quality, record, reference
 from harness.process import Failed, Runner, command, onnx, warm_files
 
 BASELINE = "hornpipe"
@@ -101,6 +101,9 @@ def choose(names, among, flag):
 
 def run(job, engines, cpus, args, first_use):
     """The entries of one job: all engines checked, then timed in turns."""
+    if job["kind"] == "quality":
+        entries = reach_quality(job, engines, cpus, args)
+        return finished(entries)
     job = {**job, **jobs.files(job, args.scratch / job["name"])}
     wanted = reference.expected(job, args.cache)
     entries, running = [], []
@@ -119,6 +122,11 @@ def run(job, engines, cpus, args, first_use):
         for runner, _ in running:
             runner.close()
         shutil.rmtree(args.scratch / job["name"], ignore_errors=True)
+    return finished(entries)
+
+
+def finished(entries):
+    """Says when they were measured, and compares those that have times with the baseline's."""
     baseline = next((e for e in entries if e["engine"] == BASELINE and e["status"] == "ok"), None)
     for entry in entries:
         entry["measured"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -127,6 +135,20 @@ def run(job, engines, cpus, args, first_use):
         if entry["status"] == "ok" and baseline and entry is not baseline:
             compare(entry, baseline)
     return entries
+
+
+def reach_quality(job, engines, cpus, args):
+    """The entries of time to quality, of the engines that take part; none without the corpus."""
+    added = quality.files(job, args.scratch / job["name"])
+    if added is None:
+        say("  skipped: HORNPIPE_NOTTINGHAM does not say where nottingham.abc is")
+        return []
+
+    def begin(engine, job):
+        return Runner(engine, command(engine, args.python), job, set(cpus), args.scratch, 10 * args.limit)
+
+    taking_part = [engine for engine in engines if engine["name"] in job["engines"]]
+    return quality.run({**job, **added}, taking_part, begin, args, say)
 
 
 def start(engine, job, cpus, wanted, args, first_use, entry, running):

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// The calling thread and its helpers.
+/// The calling thread and its helpers. A process that forks leaves the helpers behind: a team is of no use to its child.
 #[derive(Debug)]
 pub struct Team {
     /// None where there are no helpers.
@@ -37,9 +37,9 @@ struct Shared {
 /// What the caller writes and every helper watches, in a cache line of its own.
 #[repr(align(128))]
 struct Call {
-    /// Counts the rounds in which the helpers take part; [`OVER`] when the team is dissolved.
+    /// The number of the present round, and below it in [`MEMBER_BITS`] how many members take part; [`OVER`] when the team is dissolved.
     round: AtomicU64,
-    /// The work of the present round. Written by the caller between rounds, read by helpers within one.
+    /// The work of the present round. Written by the caller between rounds, read within one by the helpers that take part.
     work: UnsafeCell<Work<'static>>,
 }
 
@@ -47,16 +47,21 @@ struct Call {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Seat {
-    /// The last round whose part is done.
+    /// The last round that it took part in and is done with.
     done: AtomicU64,
     asleep: AtomicBool,
 }
 
+/// Bits of a round that say how many members take part.
+const MEMBER_BITS: u32 = 16;
+/// The largest team.
+const MOST_MEMBERS: usize = (1 << MEMBER_BITS) - 1;
+/// A round that all take part in.
 const OVER: u64 = u64::MAX;
 
 // SAFETY: `work` is the one field that is not `Sync` by itself. It is written only in `Team::run`, which borrows the team mutably, at a time when
-// every helper is done with the round before; a helper reads it only after it saw a new round begin, and before it says that it is
-// done with it. What it points to is `Sync`.
+// all helpers that took part in the round before are done with it; a helper reads it only after it saw a new round begin in which it takes
+// part, and before it says that it is done with it. What it points to is `Sync`.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; nothing in it belongs to one thread.
 unsafe impl Send for Shared {}
@@ -70,7 +75,7 @@ impl std::fmt::Debug for Shared {
 /// How often a helper looks for work before it sleeps: tens of microseconds.
 const LOOKS: u32 = 4000;
 
-/// Multiply-adds below which a kernel is not worth a second thread: about a microsecond's. Tests split all they can.
+/// Multiply-adds that are worth one more thread: about a microsecond's. Tests split all they can.
 const WORTH: usize = if cfg!(test) { 1 } else { 1 << 15 };
 
 impl Team {
@@ -87,7 +92,7 @@ impl Team {
         let seat = |_| Seat { done: AtomicU64::new(0), asleep: AtomicBool::new(false) };
         let shared = Arc::new(Shared {
             call: Call { round: AtomicU64::new(0), work: UnsafeCell::new(&|_| {}) },
-            seats: (1..members).map(seat).collect(),
+            seats: (1..members.min(MOST_MEMBERS)).map(seat).collect(),
             panicked: AtomicBool::new(false),
             panic: Mutex::new(None),
         });
@@ -104,27 +109,24 @@ impl Team {
         1 + self.helpers.len()
     }
 
-    /// Cuts `0..count` into a contiguous part for each member and does `work` on all parts that are not empty. Alone where
-    /// `multiply_adds` in all are too few to share.
+    /// Cuts `0..count` into contiguous parts and does `work` on each, by as many members as `count` and `multiply_adds` are worth. The
+    /// others sleep on: to wait for them too would cost more than they could do.
     pub(crate) fn split(
         &mut self,
         count: usize,
         multiply_adds: usize,
         work: &(impl Fn(Range<usize>) + Sync),
     ) {
-        let members = self.members().min(count);
-        if members <= 1 || multiply_adds < WORTH || self.wake() > 0 {
+        let members = self.members().min(count).min((multiply_adds / WORTH).saturating_add(1));
+        if members <= 1 || self.wake(members) > 0 {
             return work(0..count);
         }
-        self.run(&|member| {
-            if member < members {
-                work(member * count / members..(member + 1) * count / members);
-            }
-        });
+        self.run(members, &|member| work(member * count / members..(member + 1) * count / members));
     }
 
-    /// Wakes the helpers that sleep, and says how many did. That takes longer than most kernels, so nobody waits for them.
-    fn wake(&self) -> usize {
+    /// Wakes those of the first `members` that sleep, and says how many did. That takes longer than most kernels, so nobody waits for
+    /// them.
+    fn wake(&self, members: usize) -> usize {
         let sleeps = |(seat, helper): (&Seat, &JoinHandle<()>)| {
             let asleep = seat.asleep.load(SeqCst);
             if asleep {
@@ -133,25 +135,26 @@ impl Team {
             asleep
         };
         let seats = self.shared.iter().flat_map(|shared| &shared.seats);
-        seats.zip(&self.helpers).map(sleeps).filter(|&asleep| asleep).count()
+        seats.zip(&self.helpers).take(members - 1).map(sleeps).filter(|&asleep| asleep).count()
     }
 
-    /// Calls `work` once for each member, and returns when all have returned.
+    /// Calls `work` once for each of the first `members`, at least one, and returns when all have returned.
     ///
     /// # Panics
     /// Where `work` does, after all parts have ended.
-    fn run(&mut self, work: Work) {
+    fn run(&mut self, members: usize, work: Work) {
         let Some(shared) = &self.shared else { return work(0) };
         let Shared { call, seats, panicked, panic } = &**shared;
         // SAFETY: only the lifetime changes. The reference is used until all parts are done, and this function does not return
         // or unwind before. Nobody reads the cell meanwhile: see `Sync` above.
         unsafe { *call.work.get() = std::mem::transmute::<Work<'_>, Work<'static>>(work) };
-        let round = call.round.load(Relaxed) + 1;
+        let number = (call.round.load(Relaxed) >> MEMBER_BITS) + 1;
+        let round = number << MEMBER_BITS | members as u64;
         call.round.store(round, SeqCst);
         // Either a helper that is about to sleep sees this round, or it is seen asleep here.
-        self.wake();
+        self.wake(members);
         let mut outcome = catch_unwind(AssertUnwindSafe(|| work(0)));
-        for seat in &seats[..self.helpers.len()] {
+        for seat in &seats[..members - 1] {
             let mut looks = 0;
             while seat.done.load(Acquire) != round {
                 looks += 1;
@@ -184,10 +187,10 @@ impl Drop for Team {
 impl Shared {
     /// A helper's life.
     fn help(&self, seat: usize) {
-        let Seat { done, asleep } = &self.seats[seat];
+        let done = &self.seats[seat].done;
         let mut round = 0;
         loop {
-            round = self.await_round(round, asleep);
+            round = self.await_round(round, seat);
             if round == OVER {
                 return;
             }
@@ -201,12 +204,14 @@ impl Shared {
         }
     }
 
-    /// The round after `last`: spinning at first, then asleep.
-    fn await_round(&self, last: u64, asleep: &AtomicBool) -> u64 {
+    /// The next round after `last` that the helper takes part in: spinning at first, then asleep.
+    fn await_round(&self, last: u64, seat: usize) -> u64 {
+        let takes_part = |round: u64| round != last && seat + 1 < round as usize & MOST_MEMBERS;
+        let asleep = &self.seats[seat].asleep;
         let mut looks = 0;
         loop {
             let round = self.call.round.load(Acquire);
-            if round != last {
+            if takes_part(round) {
                 return round;
             }
             looks += 1;
@@ -215,7 +220,7 @@ impl Shared {
                 continue;
             }
             asleep.store(true, SeqCst);
-            if self.call.round.load(SeqCst) == last {
+            if !takes_part(self.call.round.load(SeqCst)) {
                 std::thread::park();
             }
             asleep.store(false, SeqCst);
@@ -273,10 +278,37 @@ mod tests {
         for _ in 0..5 {
             std::thread::sleep(std::time::Duration::from_millis(20));
             let sum = AtomicUsize::new(0);
-            team.run(&|member| {
+            team.run(3, &|member| {
                 sum.fetch_add(1 + member, Relaxed);
             });
             assert_eq!(sum.into_inner(), 6);
+        }
+    }
+
+    #[test]
+    fn members_without_a_part_are_left_alone() {
+        let mut team = Team::new(5);
+        let rounds = |team: &Team| -> Vec<u64> {
+            let seats = &team.shared.as_ref().expect("helpers").seats;
+            seats.iter().map(|seat| seat.done.load(Relaxed) >> MEMBER_BITS).collect()
+        };
+        for _ in 0..100 {
+            team.run(2, &|member| assert!(member < 2));
+        }
+        assert_eq!(rounds(&team), [100, 0, 0, 0]);
+        // Long enough for those to sleep; they wake up where they are needed.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        team.run(5, &|_| ());
+        team.run(3, &|_| ());
+        assert_eq!(rounds(&team), [102, 102, 101, 101]);
+        // Work for two, and none for more.
+        let parts = AtomicUsize::new(0);
+        while parts.load(Relaxed) < 2 {
+            parts.store(0, Relaxed);
+            team.split(100, 2 * WORTH - 1, &|part| {
+                assert!(part.len() >= 50);
+                parts.fetch_add(1, Relaxed);
+            });
         }
     }
 
@@ -286,7 +318,7 @@ mod tests {
         for member in 0..3 {
             let ended = AtomicUsize::new(0);
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                team.run(&|m| {
+                team.run(3, &|m| {
                     ended.fetch_add(1, Relaxed);
                     assert!(m != member, "as planned");
                 })
@@ -295,7 +327,7 @@ mod tests {
             assert_eq!(ended.into_inner(), 3);
         }
         let sum = AtomicUsize::new(0);
-        team.run(&|member| {
+        team.run(3, &|member| {
             sum.fetch_add(member, Relaxed);
         });
         assert_eq!(sum.into_inner(), 3);

@@ -97,6 +97,11 @@ impl Key {
         Some(Key { tonic, mode, sharps, signature })
     }
 
+    /// The signature without what `K:` adds.
+    pub fn plain(self) -> [i8; 7] {
+        Key::of(None, self.mode, self.sharps).unwrap_or(Key::NONE).signature
+    }
+
     /// Reads the text after `K:`.
     ///
     /// `G`, `F#m`, `Bb major`, `A Dorian`, `Dmix ^c _e`, `D exp ^f`, `none`, `HP`, `Hp`; clefs and their like are passed over. None

@@ -23,7 +23,7 @@ pub struct Section {
 }
 
 /// A part of a voice: its letter and its bars.
-type Part = (Option<char>, Range<usize>);
+pub(super) type Part = (Option<char>, Range<usize>);
 
 /// How a tune is played.
 ///
@@ -71,7 +71,7 @@ pub fn playing_order(tune: &Tune) -> Result<Vec<Section>, TooLong> {
 }
 
 /// The parts of a voice, each with its bars.
-fn parts(bars: &[Bar]) -> Vec<Part> {
+pub(super) fn parts(bars: &[Bar]) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for (at, bar) in bars.iter().enumerate() {
         match parts.last_mut() {

@@ -184,7 +184,7 @@ impl Player {
 }
 
 /// The tempo of a dance that says none: by `R:`, else by the meter. Session players' usual pace, somewhat below.
-fn usual_tempo(tune: &Tune) -> Tempo {
+pub(super) fn usual_tempo(tune: &Tune) -> Tempo {
     let of = |above, below, per_minute| Tempo { beat: Fraction::new(above, below), per_minute };
     let rhythm = tune.header.text('R').unwrap_or_default().to_lowercase();
     let meter = tune.voices.iter().flat_map(|v| &v.bars).find_map(|b| b.meter).or(tune.header.meter);

@@ -1,7 +1,8 @@
 """The Python side of the contract between the driver and a runner (../README.md says it in full).
 
 A runner calls `serve(make)`. `make(job)` returns the work: for training an object with `forward()` and `gradients()` (both
-return the loss), `update()`, `step()` and `norms()`; for inference one with `logits(tokens)` and `rest()`; for all `about()`.
+return the loss), `update()`, `step()` and `norms()`; for inference one with `logits(tokens)` and `rest()`; for time to quality one
+with `train(tokens, targets, rate)`, `evaluate(tokens, targets, weights)` and `rest()`; for all `about()`.
 """
 
 import json
@@ -86,6 +87,34 @@ class Inference:
         return seconds
 
 
+class Quality:
+    """What engines share that train until a held-out loss is reached. `train` takes a step on `[T, B]`, the state carried;
+    `evaluate` starts from the zero state, leaves the carried one alone, and returns the nats of all that has a weight."""
+
+    def learn(self, job):
+        """The held-out loss every so many steps, with the time of day and the seconds of training so far."""
+        arrays = tensors.read(job["data"])
+        tokens, targets = (arrays[name].astype(np.int32) for name in ("tokens", "targets"))
+        chunks, curve, seconds, step = [], [], 0.0, 0
+        while f"held_out.{len(chunks)}.tokens" in arrays:
+            chunks.append([arrays[f"held_out.{len(chunks)}.{name}"].astype(np.int32) for name in ("tokens", "targets", "weights")])
+        characters = sum(int(weights.sum()) for _, _, weights in chunks)
+        length = tokens.shape[2] // job["steps"]
+        for epoch in range(len(tokens)):
+            self.rest()
+            for segment in range(length):
+                if step % job["every"] == 0:
+                    loss = sum(self.evaluate(*chunk) for chunk in chunks) / characters
+                    curve.append({"step": step, "loss": loss, "at": time.time(), "training_s": seconds})
+                    if loss <= min(job["quality"]):
+                        return curve
+                began, cut = time.perf_counter(), slice(segment * job["steps"], (segment + 1) * job["steps"])
+                self.train(tokens[epoch, :, cut].T, targets[epoch, :, cut].T, float(arrays["rates"][step]))
+                seconds += time.perf_counter() - began
+                step += 1
+        return curve
+
+
 def data(job):
     """Tokens and targets `[T, B]`, i32."""
     arrays = tensors.read(job["data"])
@@ -108,11 +137,14 @@ def serve(make):
     job = json.loads(sys.stdin.readline())
     try:
         work = make(job)
-        work.step()
+        if job["kind"] != "quality":
+            work.step()
         reply(work.about())
         for line in sys.stdin:
             request = json.loads(line)
-            if request["do"] == "check":
+            if request["do"] == "learn":
+                reply({"curve": work.learn(job)})
+            elif request["do"] == "check":
                 reply(make({**job, "dropout": 0.0}).check())
             else:
                 work.timed(request["part"], request["warm_up"])

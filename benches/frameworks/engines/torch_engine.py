@@ -81,6 +81,9 @@ class Inference(About, contract.Inference):
         self.net = Net(job).eval()
         self.state = None
         if job["options"].get("compile"):
+            # Weights that stay as they are can be packed once; the LSTM is left out of the graph unless it is let in.
+            torch._inductor.config.freezing = True
+            torch._dynamo.config.allow_rnn = True
             self.net = torch.compile(self.net)
 
     def rest(self):
@@ -96,8 +99,39 @@ class Inference(About, contract.Inference):
         return logits[0].float().numpy()
 
 
+class Quality(About, contract.Quality):
+    def __init__(self, job):
+        torch.manual_seed(job["seed"])
+        self.net, self.clip_norm = Net(job), job["clip_norm"]
+        self.trained = [p for p in self.net.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.trained, fused=True)
+
+    def rest(self):
+        self.state = None
+
+    def train(self, tokens, targets, rate):
+        self.net.train()
+        self.optimizer.param_groups[0]["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        logits, state = self.net(torch.tensor(tokens), self.state)
+        self.state = tuple(s.detach() for s in state)
+        torch.nn.functional.cross_entropy(logits.flatten(0, 1), torch.tensor(targets, dtype=torch.int64).flatten()).backward()
+        torch.nn.utils.clip_grad_norm_(self.trained, self.clip_norm)
+        self.optimizer.step()
+
+    @torch.inference_mode()
+    def evaluate(self, tokens, targets, weights):
+        self.net.eval()
+        logits, _ = self.net(torch.tensor(tokens))
+        wanted = torch.tensor(targets, dtype=torch.int64).flatten()
+        nats = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted, reduction="none")
+        return float((nats.double() * torch.tensor(weights).flatten()).sum())
+
+
 def make(job):
     torch.set_num_threads(job["threads"])
+    if job["kind"] == "quality":
+        return Quality(job)
     return Training(job) if job["kind"] == "train" else Inference(job)
 
 

@@ -23,7 +23,8 @@ def load():
     jobs = {}
     for job in data["jobs"]:
         job = {**data["defaults"], **job}
-        job["learning_rate"], job["clip_norm"] = LEARNING_RATE, CLIP_NORM
+        job.setdefault("learning_rate", LEARNING_RATE)
+        job["clip_norm"] = CLIP_NORM
         jobs[job["name"]] = job
     return jobs, {engine["name"]: engine for engine in data["engines"]}
 
@@ -31,6 +32,9 @@ def load():
 def tiny(job):
     """The same job at a size that takes no time."""
     most = {"vocabulary": 11, "embedding": 6, "hidden": 16, "steps": 5, "batch": 3}
+    if job["kind"] == "quality":
+        most = {"hidden": 32, "layers": 1, "steps": 16, "epochs": 2, "tunes": 60}
+        return {**job, **most, "quality": [3.5, 3.0]}
     return {**job, **{key: min(job[key], size) for key, size in most.items()}}
 
 
@@ -89,14 +93,19 @@ def characters(job):
     return values[:count].reshape(steps, -1), values[count:].reshape(steps, -1)
 
 
+def metadata(vocabulary):
+    """The characters, as Hornpipe wants to know them."""
+    return {"hornpipe": json.dumps({"vocabulary": vocabulary})}
+
+
 def files(job, folder):
     """Writes the job's weights and characters, and returns what is added to the job for its runners."""
     folder.mkdir(parents=True, exist_ok=True)
     tokens, targets = characters(job)
     paths = {"weights": folder / "weights.safetensors", "data": folder / "data.safetensors"}
-    # The characters of the vocabulary, as `hornpipe convert` wants to know them; any will do.
-    said = json.dumps({"vocabulary": "\n" + "".join(chr(32 + k) for k in range(1, job["vocabulary"]))})
-    tensors.write(paths["weights"], weights(job), {"hornpipe": said})
+    # Any characters will do.
+    said = metadata("\n" + "".join(chr(32 + k) for k in range(1, job["vocabulary"])))
+    tensors.write(paths["weights"], weights(job), said)
     tensors.write(paths["data"], {"tokens": tokens, "targets": targets})
     return {key: str(path) for key, path in paths.items()}
 

@@ -114,7 +114,8 @@ def markdown(entries, all_jobs, engines, machine):
         job = all_jobs[name]
         threads = next((e["threads"] for e in group if "threads" in e), "?")
         lines += [f"## {job['suite']}: {job['title']} (`{name}`)", "", describe(job, threads), ""]
-        lines += train_table(group, engines) if job["kind"] == "train" else inference_table(group, engines)
+        table = {"train": train_table, "quality": quality_table}.get(job["kind"], inference_table)
+        lines += table(group, engines)
         lines.append("")
     versions = {e["engine"]: e["versions"] for e in entries if "versions" in e}
     lines += ["## Versions", ""] + [f"- {engines[n]['title']}: " + ", ".join(f"{k} {x}" for k, x in v.items())
@@ -125,7 +126,7 @@ def markdown(entries, all_jobs, engines, machine):
 def describe(job, threads):
     sizes = f"V {job['vocabulary']}, E {job['embedding']}, {job['layers']}×{job['hidden']}, B {job['batch']}"
     sizes += f", T {job['steps']}" if job["kind"] != "carried" else ""
-    sizes += f", {job['objective']}, dropout {job['dropout']:g}" if job["kind"] == "train" else ""
+    sizes += f", {job['objective']}, dropout {job['dropout']:g}" if job["kind"] in ("train", "quality") else ""
     return f"{sizes}; {threads} thread{'s' if threads != 1 else ''}."
 
 
@@ -149,6 +150,22 @@ def inference_table(group, engines):
             lines.append(refused(e, engines, 6))
             continue
         lines.append(f"| {engines[e['engine']]['title']} | {spread(e)} | {e['characters_per_s']:,.0f} | {ratio(e)} | {tail(e)} |")
+    return lines
+
+
+def quality_table(group, engines):
+    goals = next((list(e["reached"]) for e in group if "reached" in e), [])
+    lines = ["Wall time from the start of the process, the looks at the held-out loss included; in brackets the seconds of training "
+             "alone and the steps. Medians over rounds, each with another seed of dropout.", "",
+             "| | " + " | ".join(f"to {goal}" for goal in goals) + " | rounds | ratio | memory |",
+             "|---|" + "--:|" * (len(goals) + 3)]
+    for e in group:
+        if e["status"] != "ok":
+            lines.append(refused(e, engines, len(goals) + 3))
+            continue
+        cells = [f"{r['wall_s']:.1f} s ({r['training_s']:.1f} s, {r['step']:.0f})" for r in e["reached"].values()]
+        memory = "" if e["peak_mb"] is None else f"{e['peak_mb']:,.0f} MB"
+        lines.append(f"| {engines[e['engine']]['title']} | {' | '.join(cells)} | {e['samples']} | {ratio(e)} | {memory} |")
     return lines
 
 

@@ -3,6 +3,7 @@
 mod check;
 mod convert;
 mod midi;
+mod musicxml;
 
 use anyhow::Result;
 
@@ -11,11 +12,14 @@ use anyhow::Result;
 pub enum Command {
     Check(check::Args),
     Midi(midi::Args),
+    #[command(name = "musicxml")]
+    MusicXml(musicxml::Args),
 }
 
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Check(args) => check::run(args),
         Command::Midi(args) => midi::run(&args),
+        Command::MusicXml(args) => musicxml::run(&args),
     }
 }

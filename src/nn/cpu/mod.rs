@@ -1,8 +1,9 @@
 //! The fast engine: the network on the kernels, its minibatches parallel across Rayon's threads.
 //!
 //! The minibatch is cut into **shards** of a fixed number of rows. Each runs forward and backward through all layers on one
-//! worker; their gradients are added in a fixed tree ([`reduce`]). So the bits of a result depend on the number of
-//! rows in a shard and on the instruction set, and on nothing else: any number of threads computes the same.
+//! worker, with a [`Team`] of the threads that would be left over; their gradients are added in a fixed tree ([`reduce`]).
+//! So the bits of a result depend on the number of rows in a shard and on the instruction set, and on nothing else: any number of
+//! threads computes the same.
 
 mod reduce;
 mod shard;
@@ -30,6 +31,8 @@ pub struct CpuEngine {
     gemm: Gemm,
     shard_rows: usize,
     threads: Threads,
+    /// Cores of this machine that the program may use.
+    cores: usize,
     parameters: Parameters,
     moments: Moments,
     /// Those of the last batch; the next one takes their room.
@@ -75,6 +78,7 @@ impl CpuEngine {
             config: config.clone(),
             gemm,
             shard_rows: shard_rows.max(1),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads,
             moments: Moments::zeros(optimizer, &parameters),
             gradients: Some(parameters.zeros_like()),
@@ -131,7 +135,8 @@ impl CpuEngine {
     /// no thread is left over.
     fn make_teams(&mut self) {
         let places = self.threads.count().min(self.shards.len()).max(1);
-        let members = self.threads.count() / places;
+        // More threads than cores would make members wait for others that do not run.
+        let members = (self.threads.count().min(self.cores) / places).max(1);
         let workspaces = self.workspaces.get_mut().unwrap_or_else(PoisonError::into_inner);
         workspaces.truncate(places);
         if members != self.members {

@@ -345,11 +345,11 @@ impl Cache {
 /// Tokens (steps × rows) that pass through a layer's products together.
 const CHUNK: usize = 256;
 
-/// The time steps, cut into runs of about [`CHUNK`] tokens. What one product writes, the recurrence reads, and the next product reads
-/// again is then still in the second-level cache. The cut depends on the shapes alone.
+/// The time steps, cut into runs of about [`CHUNK`] tokens that are as equal as can be. What one product writes, the recurrence reads,
+/// and the next product reads again is then still in the second-level cache. The cut depends on the shapes alone.
 fn chunks(steps: usize, rows: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let length = (CHUNK / rows).clamp(1, steps.max(1));
-    (0..steps).step_by(length).map(move |first| first..(first + length).min(steps))
+    let count = ((steps * rows + CHUNK / 2) / CHUNK).clamp(1, steps.max(1));
+    (0..count).map(move |chunk| chunk * steps / count..(chunk + 1) * steps / count)
 }
 
 /// What the passes of every layer borrow.

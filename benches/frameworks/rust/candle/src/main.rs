@@ -19,6 +19,9 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     let about = About { threads: Some(candle_core::utils::get_num_threads()), versions };
     let work = match job.kind {
         Kind::Train => Work::Training(Box::new(Trained::new(job, inputs)?)),
+        Kind::Quality => {
+            return Err(Box::new(contract::CannotDo("only Hornpipe and PyTorch take part in this".into())));
+        }
         Kind::Carried | Kind::Window => Work::Inference(Box::new(Asked::new(job, inputs)?)),
     };
     Ok((work, about))

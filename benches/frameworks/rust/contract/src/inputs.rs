@@ -11,6 +11,7 @@ pub enum Kind {
     Train,
     Carried,
     Window,
+    Quality,
 }
 
 /// What the driver asks for.
@@ -30,6 +31,13 @@ pub struct Job {
     pub threads: usize,
     pub weights: String,
     pub data: String,
+    /// Of time to quality: the held-out losses to be reached, the steps between two looks at it, and the seed of dropout.
+    #[serde(default)]
+    pub quality: Vec<f64>,
+    #[serde(default)]
+    pub every: usize,
+    #[serde(default)]
+    pub seed: u64,
     #[serde(default)]
     pub options: Options,
 }
@@ -63,32 +71,26 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// Time to quality reads its own characters.
     pub(crate) fn read(job: &Job) -> Result<Self> {
-        let data = std::fs::read(&job.data)?;
-        let data = SafeTensors::deserialize(&data)?;
-        let integers = |name| -> Result<Vec<u32>> {
-            let tensor = data.tensor(name)?;
-            let words = tensor.data().chunks_exact(4);
-            Ok(words.map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect())
-        };
         let file = std::fs::read(&job.weights)?;
         let mut weights = HashMap::new();
         for (name, tensor) in SafeTensors::deserialize(&file)?.tensors() {
             if tensor.dtype() != Dtype::F32 {
                 return Err(Box::new(CannotDo(format!("{name} is {:?} and not F32", tensor.dtype()))));
             }
-            let words = tensor.data().chunks_exact(4);
-            let values = words.map(|word| f32::from_le_bytes(word.try_into().expect("four bytes"))).collect();
+            let values = words(tensor.data(), f32::from_le_bytes);
             weights.insert(name, Weight { shape: tensor.shape().to_vec(), values });
         }
-        Ok(Inputs {
-            weights,
-            tokens: integers("tokens")?,
-            targets: integers("targets")?,
-            rows: job.batch,
-            vocabulary: job.vocabulary,
-            window: job.kind == Kind::Window,
-        })
+        let (mut tokens, mut targets) = (Vec::new(), Vec::new());
+        if job.kind != Kind::Quality {
+            let data = std::fs::read(&job.data)?;
+            let data = SafeTensors::deserialize(&data)?;
+            tokens = words(data.tensor("tokens")?.data(), u32::from_le_bytes);
+            targets = words(data.tensor("targets")?.data(), u32::from_le_bytes);
+        }
+        let (rows, vocabulary, window) = (job.batch, job.vocabulary, job.kind == Kind::Window);
+        Ok(Inputs { weights, tokens, targets, rows, vocabulary, window })
     }
 
     /// A weight by its name.
@@ -113,4 +115,9 @@ impl Inputs {
         let first = if self.window { self.targets.len() - self.rows } else { k * self.rows };
         &self.targets[first..first + self.rows]
     }
+}
+
+/// Little-endian numbers of `N` bytes each.
+pub(crate) fn words<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.chunks_exact(N).map(|word| number(word.try_into().expect("N bytes"))).collect()
 }

@@ -3,8 +3,11 @@
 //! A runner's `main` is `contract::serve(make)`: `make` turns a job into [`Work`].
 
 mod inputs;
+mod quality;
 
+use inputs::words;
 pub use inputs::{Inputs, Job, Kind, Options, Weight};
+pub use quality::{Batch, Quality};
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -65,6 +68,7 @@ pub trait Inference {
 pub enum Work {
     Training(Box<dyn Training>),
     Inference(Box<dyn Inference>),
+    Quality(Box<dyn Quality>),
 }
 
 /// What an engine says of itself.
@@ -103,24 +107,30 @@ fn reply(message: &Value) {
 
 fn answer(make: impl Fn(&Job, &Inputs) -> Result<(Work, About)>) -> Result<()> {
     let mut lines = std::io::stdin().lock().lines();
-    let mut job: Job = serde_json::from_str(&lines.next().ok_or("no job on standard input")??)?;
+    let job: Job = serde_json::from_str(&lines.next().ok_or("no job on standard input")??)?;
     let inputs = Inputs::read(&job)?;
     let (mut work, about) = make(&job, &inputs)?;
     let mut at = 0;
-    timed(&mut work, "step", &inputs, &mut at)?;
+    if job.kind != Kind::Quality {
+        timed(&mut work, "step", &inputs, &mut at)?;
+    }
     let versions: BTreeMap<_, _> = about.versions.into_iter().collect();
     reply(&match about.threads {
         Some(threads) => json!({ "threads": threads, "versions": versions }),
         None => json!({ "versions": versions }),
     });
-    job.dropout = 0.0;
+    let check = Job { dropout: 0.0, ..job.clone() };
     for line in lines {
         let request: Value = serde_json::from_str(&line?)?;
+        if let Work::Quality(work) = &mut work {
+            reply(&quality::learn(work.as_mut(), &job)?);
+            continue;
+        }
         if request["do"] == "check" {
-            let (checked, _) = make(&job, &inputs)?;
-            reply(&match checked {
+            reply(&match make(&check, &inputs)?.0 {
                 Work::Training(training) => check_training(training)?,
                 Work::Inference(inference) => check_inference(inference, &inputs)?,
+                Work::Quality(_) => return Err("time to quality has no check".into()),
             });
             continue;
         }
@@ -161,6 +171,7 @@ fn timed(work: &mut Work, part: &str, inputs: &Inputs, at: &mut usize) -> Result
             inference.logits(tokens)?;
             *at += 1;
         }
+        Work::Quality(_) => return Err("time to quality is not timed in steps".into()),
     }
     Ok(began.elapsed().as_secs_f64())
 }

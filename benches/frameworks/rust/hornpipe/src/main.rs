@@ -35,9 +35,14 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
         ("kernels", format!("{:?}", gemm.isa()).to_lowercase()),
     ];
     let about = About { threads: Some(engine.threads()), versions };
+    if job.kind == Kind::Quality {
+        return Ok((Work::Quality(Box::new(Learning { engine, job: job.clone(), step: 0 })), about));
+    }
     let batch = batch(job, inputs);
     let work = match job.kind {
-        Kind::Train => Work::Training(Box::new(Trained { engine, batch, job: job.clone(), step: 0 })),
+        Kind::Train | Kind::Quality => {
+            Work::Training(Box::new(Trained { engine, batch, job: job.clone(), step: 0 }))
+        }
         Kind::Carried | Kind::Window => {
             Work::Inference(Box::new(Asked { engine, batch, window: job.kind == Kind::Window }))
         }
@@ -121,5 +126,42 @@ impl Inference for Asked {
         let state = State::zeros(config.layers, rows, config.hidden);
         self.engine.set_state(&state);
         Ok(())
+    }
+}
+
+struct Learning {
+    engine: CpuEngine,
+    job: Job,
+    step: u64,
+}
+
+fn converted(batch: &contract::Batch) -> Batch {
+    let mut converted = Batch::zeros(batch.steps, batch.rows);
+    converted.tokens.iter_mut().zip(&batch.tokens).for_each(|(to, &from)| *to = from);
+    converted.targets.iter_mut().zip(&batch.targets).for_each(|(to, &from)| *to = from);
+    converted.weights.iter_mut().zip(&batch.weights).for_each(|(to, &from)| *to = from as f32);
+    converted
+}
+
+impl contract::Quality for Learning {
+    fn rest(&mut self) -> Result<()> {
+        self.engine.set_state(&State::zeros(self.job.layers, self.job.batch, self.job.hidden));
+        Ok(())
+    }
+
+    fn train(&mut self, batch: &contract::Batch, rate: f64) -> Result<()> {
+        let (step, clip_norm) = (self.step, Some(self.job.clip_norm));
+        let hyper = Hyper { optimizer: Optimizer::Adam, lr: rate, clip_norm, step };
+        self.engine.train_step(&converted(batch), Some(Masking { seed: self.job.seed, step }), &hyper)?;
+        self.step += 1;
+        Ok(())
+    }
+
+    fn evaluate(&mut self, batch: &contract::Batch) -> Result<f64> {
+        let carried = self.engine.state();
+        self.engine.set_state(&State::zeros(self.job.layers, batch.rows, self.job.hidden));
+        let nats = self.engine.evaluate(&converted(batch)).nats;
+        self.engine.set_state(&carried);
+        Ok(nats)
     }
 }

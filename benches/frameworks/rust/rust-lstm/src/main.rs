@@ -20,6 +20,9 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     let net = Net::new(job, inputs)?;
     let work = match job.kind {
         Kind::Train => Work::Training(Box::new(Trained::new(job, inputs, net))),
+        Kind::Quality => {
+            return Err(Box::new(contract::CannotDo("only Hornpipe and PyTorch take part in this".into())));
+        }
         Kind::Carried | Kind::Window => Work::Inference(Box::new(Asked {
             state: net.lstm.zero_state(job.batch),
             net,

@@ -1,0 +1,142 @@
+"""Time to quality: one recipe, one split, one order of the tunes and the same first weights for every engine.
+
+    stream    the tunes of an epoch one after the other, a line feed before the first; cut into `B` rows
+    tokens    [E, B, N]        targets   the same, one character further
+    a step    T characters of each row, the state carried from step to step and cut from the gradient; zero at an epoch's start
+    held out  a tenth of the tunes, each whole from the zero state, in chunks [T, B] of similar length, padding of weight 0
+"""
+
+import math
+import os
+import statistics
+import time
+
+import numpy as np
+
+from . import jobs, tensors
+from .process import Failed
+
+# How many held-out tunes are evaluated side by side.
+CHUNK = 32
+SEED = 1
+
+
+def tunes(path, most=None):
+    """The text of each tune that is there once, without blank lines, ended by one."""
+    found = []
+    for line in path.read_text().replace("\r\n", "\n").split("\n"):
+        if line.startswith("X:"):
+            found.append([])
+        if found and line:
+            found[-1].append(line)
+    texts = ["\n".join(lines).rstrip() + "\n\n" for lines in found]
+    # Copies under another number are copies: what counts is all but the `X:` line.
+    once = {text.split("\n", 1)[1]: text for text in reversed(texts)}
+    return list(reversed(once.values()))[:most]
+
+
+def one_cycle(peak, steps):
+    """PyTorch's `OneCycleLR` with a tenth of the steps rising, from a 25th of the peak up and down to a 250,000th of it."""
+    def cosine(a, b, x):
+        return b + (a - b) * (1 + math.cos(math.pi * min(1.0, x))) / 2
+
+    top = 0.1 * steps - 1
+    return [cosine(peak / 25, peak, k / max(1.0, top)) if k <= top
+            else cosine(peak, peak / 250_000, (k - max(0.0, top)) / max(1.0, steps - 1 - max(0.0, top))) for k in range(steps)]
+
+
+def first_weights(job, rng):
+    """PyTorch's own: embedding N(0, 1), all else uniform within ±1/√H; forget bias 1, second bias 0."""
+    bound, hidden, result = job["hidden"] ** -0.5, job["hidden"], {}
+    for name, shape in jobs.names_and_shapes(job):
+        values = rng.standard_normal(shape) if name == "embedding.weight" else rng.uniform(-bound, bound, shape)
+        if "bias_ih" in name:
+            values[hidden:2 * hidden] = 1.0
+            result[name.replace("bias_ih", "bias_hh")] = np.zeros(shape, np.float32)
+        result[name] = values.astype(np.float32)
+    return result
+
+
+def files(job, folder):
+    """Writes weights and data, and returns what is added to the job for its runners; None without the corpus."""
+    path = os.environ.get("HORNPIPE_NOTTINGHAM")
+    if not path:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(SEED)
+    texts = tunes(type(folder)(path), job.get("tunes"))
+    vocabulary = sorted(set("".join(texts)))
+    index = {character: k for k, character in enumerate(vocabulary)}
+    encoded = [np.array([index[c] for c in text], np.uint8) for text in texts]
+    order = rng.permutation(len(texts))
+    held_out = sorted((encoded[k] for k in order[: max(1, len(texts) // 10)]), key=len)
+    train = [encoded[k] for k in order[max(1, len(texts) // 10):]]
+
+    rows, steps, newline = job["batch"], job["steps"], index["\n"]
+    streams = []
+    for _ in range(job["epochs"]):
+        stream = np.concatenate([[newline], *(train[k] for k in rng.permutation(len(train)))]).astype(np.uint8)
+        # Whole steps of all rows; what is left over has its turn in another epoch's order.
+        long = (len(stream) - 1) // (rows * steps) * steps
+        streams.append((stream[: rows * long].reshape(rows, long), stream[1: rows * long + 1].reshape(rows, long)))
+    arrays = {"tokens": np.stack([s[0] for s in streams]), "targets": np.stack([s[1] for s in streams])}
+    arrays["rates"] = np.array(one_cycle(job["learning_rate"], job["epochs"] * (arrays["tokens"].shape[2] // steps)))
+    for k in range(0, len(held_out), CHUNK):
+        chunk = held_out[k: k + CHUNK]
+        shape = (len(chunk[-1]), len(chunk))
+        tokens, targets, weights = np.full(shape, newline, np.uint8), np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        for b, tune in enumerate(chunk):
+            tokens[1: len(tune), b], targets[: len(tune), b], weights[: len(tune), b] = tune[:-1], tune, 1
+        arrays.update({f"held_out.{k // CHUNK}.{n}": a for n, a in (("tokens", tokens), ("targets", targets), ("weights", weights))})
+    job = {**job, "vocabulary": len(vocabulary)}
+    tensors.write(folder / "weights.safetensors", first_weights(job, rng), jobs.metadata("".join(vocabulary)))
+    tensors.write(folder / "data.safetensors", arrays)
+    return {"weights": str(folder / "weights.safetensors"), "data": str(folder / "data.safetensors"), "vocabulary": len(vocabulary)}
+
+
+def run(job, engines, start, args, say):
+    """The entries of the job: in turns, each round with another seed of dropout. `start(engine, job)` gives a runner."""
+    entries = [{"job": job["name"], "engine": engine["name"], "threads": job["threads"], "status": "ok", "curves": []}
+               for engine in engines]
+    first = None
+    for k in range(min(args.rounds, job["rounds"])):
+        for engine, entry in list(zip(engines, entries))[:: 1 if k % 2 == 0 else -1]:
+            if entry["status"] != "ok":
+                continue
+            try:
+                curve = learn(engine, {**job, "seed": k + 1}, start, entry)
+                first = first or curve[0]["loss"]
+                if not abs(curve[0]["loss"] - first) <= 1e-5 * first:
+                    raise Failed("disagrees", f"the held-out loss of the first weights is {curve[0]['loss']}, not {first}")
+                if curve[-1]["loss"] > min(job["quality"]):
+                    raise Failed("too slow", f"a held-out loss of {curve[-1]['loss']:.4f} after {job['epochs']} epochs")
+                entry["curves"].append(curve)
+                say(f"  {engine['title']}: {curve[-1]['loss']:.4f} held out after {curve[-1]['wall_s']:.1f} s")
+            except Failed as failed:
+                entry.update(status=failed.status, reason=str(failed))
+                say(f"  {engine['title']}: {failed}")
+    for entry in entries:
+        if entry["status"] == "ok":
+            entry["reached"] = {f"{goal:g}": {of: statistics.median(reached(c, goal)[of] for c in entry["curves"])
+                                              for of in ("wall_s", "training_s", "step")} for goal in job["quality"]}
+            rounds = [reached(c, min(job["quality"]))["wall_s"] for c in entry["curves"]]
+            entry.update(rounds=rounds, samples=len(rounds), min_s=min(rounds), median_s=statistics.median(rounds),
+                         p99_s=max(rounds))
+    return entries
+
+
+def learn(engine, job, start, entry):
+    """One training; wall time counts from the start of the process."""
+    began = time.time()
+    runner = start(engine, job)
+    try:
+        entry["versions"] = runner.receive()["versions"]
+        curve = runner.ask(do="learn")["curve"]
+        entry["peak_mb"] = runner.peak_mb()
+    finally:
+        runner.close()
+    return [{"step": p["step"], "loss": p["loss"], "wall_s": p["at"] - began, "training_s": p["training_s"]} for p in curve]
+
+
+def reached(curve, goal):
+    return next(point for point in curve if point["loss"] <= goal)
