@@ -23,7 +23,7 @@ static MODEL: LazyLock<Folder> = LazyLock::new(|| {
 });
 
 /// The commands that take a corpus.
-const ON_CORPUS: &[&str] = &["gates", "gradients", "units"];
+const ON_CORPUS: &[&str] = &["gates", "gradients", "units", "ablate"];
 
 /// `inspect COMMAND MODEL arguments…`
 fn inspect(command: &str, arguments: &[&str]) -> assert_cmd::Command {
@@ -312,10 +312,49 @@ fn units_are_tables_a_line_of_json_and_a_page_of_links() {
 }
 
 #[test]
+fn ablations_are_tables_a_line_of_json_and_a_picture() {
+    let folder = Folder::new();
+    let (corpus, svg) = (folder.arg("corpus.abc"), folder.arg("ablate.svg"));
+    let mut command = inspect("ablate", &[&corpus, "--svg", &svg, "--top", "4"]);
+    let output = command.output().unwrap();
+    let (tables, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    // Two layers, eight gates, 18 units.
+    assert!(said.contains("64 changes, about "), "the cost is told: {said}");
+    let units: Vec<&str> = tables.lines().filter(|line| line.contains(", unit ")).collect();
+    assert_eq!(
+        (units.len(), tables.lines().filter(|line| line.contains(", gate ")).count()),
+        (4, 8),
+        "{tables}"
+    );
+    assert!(fs::read_to_string(&svg).unwrap().contains("units of layer 1"));
+    let json = succeeds(&mut inspect("ablate", &[&corpus, "--json"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let changes = report["changes"].as_array().unwrap();
+    let nats: Vec<f64> = changes.iter().map(|change| change["nats"].as_f64().unwrap()).collect();
+    assert!(changes.len() == 64 && nats.is_sorted_by(|a, b| a >= b), "ranked");
+    // What evaluate says of the same tunes.
+    let evaluated = succeeds(hornpipe(["evaluate"]).arg(MODEL.path("run")).args([&corpus, "--json"]));
+    let evaluated: serde_json::Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(report["nats_per_char"], evaluated["nats_per_char"]);
+    assert_eq!(report["characters"], evaluated["characters"]);
+    // Without its last layer the model is worse.
+    let last = changes.iter().find(|c| c["part"] == "layer" && c["layer"] == 1 && c["change"] == "zero");
+    assert!(last.unwrap()["nats"].as_f64().unwrap() > 0.0, "{json}");
+    let json = succeeds(&mut inspect("ablate", &[&corpus, "--json", "--only", "layers,gates", "--all"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["changes"].as_array().unwrap().len(), 4 + 24);
+}
+
+#[test]
 fn bad_corpora() {
     let folder = Folder::new();
     for command in ON_CORPUS {
-        let refusal = |arguments: &[&str], says: &str| refused_with(&mut inspect(command, arguments), says);
+        // So small a corpus has nothing to hold out.
+        let all: &[&str] = if *command == "ablate" { &["--all"] } else { &[] };
+        let refusal = |arguments: &[&str], says: &str| {
+            refused_with(inspect(command, arguments).args(all), says);
+        };
         refusal(&[&folder.file("empty.abc", "")], "empty.abc is empty");
         refusal(&[&folder.file("none.abc", "abc")], "none.abc holds no tune");
         refusal(&[&folder.file("unknown.abc", "X:1\nT:\u{20AC}\n")], "'\u{20AC}' (tune 1, line 2)");

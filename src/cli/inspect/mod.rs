@@ -1,5 +1,6 @@
 //! `hornpipe inspect`
 
+mod ablate;
 pub mod chart;
 mod check;
 mod corpus;
@@ -21,6 +22,7 @@ pub enum Command {
     Gates(gates::Args),
     Gradients(gradients::Args),
     Export(export::Args),
+    Ablate(ablate::Args),
     Check(check::Args),
 }
 
@@ -31,6 +33,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Gates(args) => gates::run(args),
         Command::Gradients(args) => gradients::run(args),
         Command::Export(args) => export::run(args),
+        Command::Ablate(args) => ablate::run(args),
         Command::Check(args) => check::run(args),
     }
 }
