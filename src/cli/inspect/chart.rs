@@ -12,11 +12,20 @@ pub struct Axis {
     pub low: f64,
     pub high: f64,
     pub log: bool,
+    /// What stands at 0, 1, …, where that is no number.
+    pub names: Vec<String>,
 }
 
 impl Axis {
     pub fn linear(name: &str, low: f64, high: f64) -> Self {
-        Axis { name: name.to_string(), low, high: if high > low { high } else { low + 1.0 }, log: false }
+        let high = if high > low { high } else { low + 1.0 };
+        Axis { name: name.to_string(), low, high, log: false, names: Vec::new() }
+    }
+
+    /// A place for each name, from 0 on.
+    pub fn names(name: &str, names: Vec<String>) -> Self {
+        let axis = Axis::linear(name, -0.5, names.len() as f64 - 0.5);
+        Axis { names, ..axis }
     }
 
     /// Whole powers of ten around the values that are above zero.
@@ -31,6 +40,7 @@ impl Axis {
             low: 10f64.powf(low),
             high: 10f64.powf(high.max(low + 1.0)),
             log: true,
+            names: Vec::new(),
         }
     }
 
@@ -45,6 +55,9 @@ impl Axis {
     }
 
     fn ticks(&self) -> Vec<(f64, String)> {
+        if !self.names.is_empty() {
+            return self.names.iter().enumerate().map(|(k, name)| (k as f64, name.clone())).collect();
+        }
         if self.log {
             let (low, high) = (self.low.log10().round() as i32, self.high.log10().round() as i32);
             let stride = ((high - low) / 5).max(1) as usize;

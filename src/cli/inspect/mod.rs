@@ -1,5 +1,6 @@
 //! `hornpipe inspect`
 
+mod ablate;
 pub mod chart;
 mod check;
 mod corpus;
@@ -9,6 +10,7 @@ mod gradients;
 mod page;
 mod text;
 mod trace;
+mod units;
 
 use anyhow::Result;
 
@@ -16,18 +18,22 @@ use anyhow::Result;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Trace(trace::Args),
+    Units(units::Args),
     Gates(gates::Args),
     Gradients(gradients::Args),
     Export(export::Args),
+    Ablate(ablate::Args),
     Check(check::Args),
 }
 
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Trace(args) => trace::run(args),
+        Command::Units(args) => units::run(args),
         Command::Gates(args) => gates::run(args),
         Command::Gradients(args) => gradients::run(args),
         Command::Export(args) => export::run(args),
+        Command::Ablate(args) => ablate::run(args),
         Command::Check(args) => check::run(args),
     }
 }
