@@ -5,9 +5,10 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hornpipe::nn::init::Initializer;
-use hornpipe::nn::lstm::fast::{Cache, Entering, LayerWeights, Leaving, Tools};
-use hornpipe::nn::{Batch, CpuEngine, Engine, Input, Masking, ModelConfig, State, default_shard_rows};
+use hornpipe::nn::lstm::fast::{Cache, Entering, Input, InputGradients, LayerWeights, Leaving, Tools};
+use hornpipe::nn::{Batch, CpuEngine, Engine, Masking, ModelConfig, State, default_shard_rows};
 use hornpipe::optim::{Hyper, Optimizer};
+use hornpipe_kernels::Team;
 use hornpipe_kernels::gemm::Gemm;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,7 +17,13 @@ const B: usize = 64;
 const T: usize = 100;
 
 fn article() -> ModelConfig {
-    ModelConfig { vocabulary: 93, input: Input::Embedding(32), hidden: 256, layers: 3, dropout: 0.2 }
+    ModelConfig {
+        vocabulary: 93,
+        input: hornpipe::nn::Input::Embedding(32),
+        hidden: 256,
+        layers: 3,
+        dropout: 0.2,
+    }
 }
 
 fn engine(rows: usize) -> CpuEngine {
@@ -85,38 +92,37 @@ fn layer(c: &mut Criterion) {
     let w = vec![0.01; 4 * hidden * hidden];
     let bias = vec![0.1; 4 * hidden];
     let mut weights = LayerWeights::new(gemm.isa(), hidden, hidden);
-    weights.pack_input(&w, &bias);
-    weights.pack_recurrent(&w);
+    weights.pack(&w, &w, &bias);
     let mut cache = Cache::new(hidden);
     cache.prepare(T, rows);
-    let mut tools = Tools::new(gemm);
+    let mut tools = Tools::new(gemm, Team::alone());
     tools.prepare(rows, hidden);
     let x = vec![0.1; T * rows * hidden];
-    let d_h = vec![0.01; T * rows * hidden];
-    let mut d_x = vec![0.0; T * rows * hidden];
+    let mut d_h = vec![0.01; T * rows * hidden];
     let resets = vec![false; T * rows];
     let (mut d_w_ih, mut d_w_hh, mut d_bias) = (w.clone(), w.clone(), bias.clone());
-    let input = Entering { weights: &weights, x: &x, resets: &resets };
+    let input = Entering { weights: &weights, input: Input::Below(&x), resets: &resets };
     let flops = (2 * 4 * hidden * 2 * hidden * T * rows) as u64;
     let mut group = c.benchmark_group("layer_h256_r16_t100_one_thread");
     group.sample_size(10).measurement_time(Duration::from_secs(4));
     group.throughput(Throughput::Elements(flops));
-    group.bench_function("forward", |b| b.iter(|| cache.forward(input)));
+    group.bench_function("forward", |b| {
+        b.iter(|| cache.forward(input, &mut tools.team));
+    });
     group.throughput(Throughput::Elements(2 * flops));
     group.bench_function("backward", |b| {
         // The backward pass overwrites what the forward pass left, so each has its own; only the backward pass is timed.
         b.iter_custom(|iterations| {
             let mut total = Duration::ZERO;
             for _ in 0..iterations {
-                cache.forward(input);
+                cache.forward(input, &mut tools.team);
+                d_h.fill(0.01);
                 let began = Instant::now();
                 let gradients = Leaving {
-                    d_w_ih: &mut d_w_ih,
                     d_w_hh: &mut d_w_hh,
-                    d_bias: &mut d_bias,
-                    d_x: Some(&mut d_x),
+                    input: InputGradients::Below { d_w_ih: &mut d_w_ih, d_bias: &mut d_bias },
                 };
-                cache.backward(input, &d_h, gradients, &mut tools);
+                cache.backward(input, &mut d_h, gradients, &mut tools);
                 total += began.elapsed();
             }
             total

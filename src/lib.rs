@@ -41,7 +41,7 @@
 //! | `I` | input size of a layer: `E` or `H` | 32, 256, 256 |
 //! | `H` | hidden units of a layer | 256 |
 //! | `L` | layers | 3 |
-//! | `R` | rows of a shard: the part of `B` that one thread works on | 16 |
+//! | `R` | rows of a shard: the part of `B` that one thread, or a team, works on | 16 |
 //!
 //! Sequences are time-major, `[T, B, …]`. Gates stand in the order i, f, g, o, so `w_ih` is `[4H, I]`, `w_hh [4H, H]`, the
 //! bias `[4H]`. State is `(h, c)`, h first. A gradient is called `d_` and the name of what it belongs to.
@@ -72,12 +72,14 @@
 //! checkpoints from bytes need no files, threads, clock or entropy.
 #![forbid(unsafe_code)]
 
+pub mod abc;
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod corpus;
 pub mod exchange;
 pub mod generate;
+pub mod inspect;
 pub mod judge;
 pub mod nn;
 pub mod optim;

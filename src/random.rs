@@ -30,6 +30,8 @@ pub enum Purpose {
     },
     /// The window that a many-to-one model starts from.
     SeedWindow,
+    /// The characters and samples of a gradient check.
+    Check,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
             Purpose::Sampling { tune } => (3, tune),
             Purpose::Composer { tune } => (4, tune),
             Purpose::SeedWindow => (5, 0),
+            Purpose::Check => (6, 0),
         };
         (kind << 32) | u64::from(number)
     }

@@ -4,15 +4,17 @@ mod common;
 
 use common::{Random, Weighing, config, cpu, name};
 use hornpipe::corpus::{Corpus, Epoch, EvaluationWindows, Streams, Windows, composer::compose, parse};
+use hornpipe::inspect::{Reading, Recorder, Sequence, read};
 use hornpipe::nn::{Batch, Engine, Input, Masking, ModelConfig};
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe::train::{
     Control, Data, EpochMetrics, Objective, Observer, Preset, Settings, StepInfo, Trainer, build_engine,
 };
-use hornpipe_kernels::Isa;
-use hornpipe_kernels::gemm::{Gemm, Into, Matrix};
+use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
+use hornpipe_kernels::{Isa, Team};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The system's allocator, counting.
@@ -124,6 +126,7 @@ fn the_steady_state_allocates_nothing_of_its_own() {
     own_products_on_two_threads();
     matrixmultiply_on_one_thread();
     sources_of_batches();
+    reading();
     the_training_loop();
 }
 
@@ -157,7 +160,7 @@ fn own_products_on_two_threads() {
 
 /// `matrixmultiply` allocates a buffer for packed operands in each product and frees it at its end.
 fn matrixmultiply_on_one_thread() {
-    let gemm = Gemm::matrixmultiply();
+    let (gemm, mut team) = (Gemm::matrixmultiply(), Team::alone());
     let mut setup = Setup::new(gemm, 1, Optimizer::Adam);
     setup.everything(2);
     let steps = 3;
@@ -169,10 +172,10 @@ fn matrixmultiply_on_one_thread() {
     // The largest product that can be: a layer's weights over all tokens of a shard.
     let (gates, tokens) = (4 * 24, STEPS * SHARD_ROWS);
     let (a, b) = (vec![1.0; tokens * gates], vec![1.0; tokens * 24]);
-    let (mut c, mut scratch) = (vec![0.0; gates * 24], gemm.scratch());
+    let (mut c, scratch) = (vec![0.0; gates * 24], Scratch::default());
     let one = allocations(|| {
         let (a, b) = (Matrix::new(&a, tokens, gates).t(), Matrix::new(&b, tokens, 24));
-        gemm.multiply(a, b, Into::Overwrite, &mut c, &mut scratch);
+        gemm.multiply(a, b, Into::Overwrite, &mut c, &scratch, &mut team);
     });
     println!("matrixmultiply: {found:?} in {steps} steps; {one:?} in the largest product");
     assert!(one.calls == 1 && found.largest <= one.largest, "{found:?}, but one product {one:?}");
@@ -198,6 +201,26 @@ fn sources_of_batches() {
         let found = allocations(|| (0..epoch.len() + 1).for_each(|index| epoch.fill(index, &mut batch)));
         assert_eq!(found, NONE);
     }
+}
+
+/// A text is read in the same memory however long it is.
+fn reading() {
+    let network = network();
+    let mut recorder = Recorder::new(Isa::best(), &network, &Random::new(1).parameters(&network, 0.3));
+    let found = [100, 1000, 10_000].map(|length| {
+        let text: Vec<u32> = (0..length).map(|i| i % 20).collect();
+        let sequences = [Sequence::text(&text, 0)];
+        allocations(|| {
+            let flow = read(&mut recorder, &sequences, Reading::Carried, 1, &mut |step| {
+                assert!(step.signal(2, 5)[0].is_finite());
+                ControlFlow::Continue(())
+            });
+            assert!(flow.is_continue());
+        })
+    });
+    println!("reading 100, 1,000 and 10,000 characters: {found:?}");
+    // The first time it makes its room.
+    assert!(found[2].calls <= found[1].calls && found[2].largest <= found[0].largest, "{found:?}");
 }
 
 /// Counts what is allocated from one step to the next.

@@ -272,22 +272,28 @@ fn a_network_of_several_chunks_is_the_same_on_any_number_of_threads() {
         let mut plain = ReferenceEngine::new(&config, parameters.clone(), optimizer);
         plain.set_state(&State::zeros(2, 9, 96));
         plain.gradients(&batches[0], Some(Masking { seed: 2, step: 0 }));
-        let [one, two, five] = [1, 2, 5].map(|threads| {
-            let gemm = Gemm::matrixmultiply();
-            let mut engine = cpu(&config, &parameters, optimizer, gemm, 2, threads);
-            engine.set_state(&State::zeros(2, 9, 96));
-            for (step, batch) in (0u64..).zip(&batches) {
-                let masking = Some(Masking { seed: 2, step });
-                engine.train_step(batch, masking, &Hyper { optimizer, step, ..HYPER }).expect("finite");
-                if step == 0 {
-                    let want = plain.last_gradients().values().iter().copied();
-                    let got = engine.last_gradients().values().iter().copied();
-                    Bound::new(1e-4, 1e-6).check("gradients", got, want);
+        // Five shards on up to five threads; then two shards and one, which teams of several threads split.
+        let gemms = [Gemm::matrixmultiply(), Gemm::own(Isa::best()), Gemm::matrixmultiply()];
+        for (shard_rows, gemm) in [2, 5, 9].into_iter().zip(gemms) {
+            let results = [1, 2, 3, 5].map(|threads| {
+                let mut engine = cpu(&config, &parameters, optimizer, gemm, shard_rows, threads);
+                engine.set_state(&State::zeros(2, 9, 96));
+                for (step, batch) in (0u64..).zip(&batches) {
+                    let masking = Some(Masking { seed: 2, step });
+                    engine.train_step(batch, masking, &Hyper { optimizer, step, ..HYPER }).expect("finite");
+                    if step == 0 {
+                        let want = plain.last_gradients().values().iter().copied();
+                        let got = engine.last_gradients().values().iter().copied();
+                        Bound::new(1e-4, 1e-6).check("gradients", got, want);
+                    }
                 }
-            }
-            everything(&engine)
-        });
-        assert!(one == two && one == five, "{optimizer:?}");
+                let nats = engine.evaluate(&batches[0]).nats;
+                let window = engine.last_logits(&batches[1]).to_owned();
+                let next = engine.advance(&[1, 5, 2, 8, 92, 0, 3, 3, 4]).to_owned();
+                (nats, window, next, everything(&engine))
+            });
+            assert!(results.iter().all(|r| *r == results[0]), "{optimizer:?}, shards of {shard_rows}");
+        }
     }
 }
 

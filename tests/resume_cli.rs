@@ -4,14 +4,14 @@
 mod support;
 
 use hornpipe::corpus::split;
-use hornpipe::train::{EpochMetrics, Quality, read_metrics, write_metrics};
+use hornpipe::train::{EpochMetrics, Quality, Watched, read_metrics, write_metrics};
 use std::fs;
 use support::{Folder, hornpipe, refused, refused_with, result, resume, succeeds, train};
 
 /// A run that the clock stopped somewhere after its first epoch.
 fn stopped(folder: &Folder, objective: &str) {
     succeeds(&mut train(folder, objective, "run", "--epochs 3 --max-minutes 0.00001 --save-every 0"));
-    while read_metrics(&fs::read_to_string(folder.path("run/metrics.csv")).unwrap_or_default()).is_empty() {
+    while read_metrics(&fs::read_to_string(folder.path("run/metrics.csv")).unwrap_or_default()).0.is_empty() {
         succeeds(&mut resume(folder, "run", "--max-minutes 0.0003"));
     }
 }
@@ -42,15 +42,15 @@ fn metrics_are_cut_back_to_the_checkpoint() {
     succeeds(&mut train(&folder, "many-to-many", "straight", "--epochs 3"));
     stopped(&folder, "many-to-many");
     let path = folder.path("run/metrics.csv");
-    let before = read_metrics(&fs::read_to_string(&path).unwrap());
+    let before = read_metrics(&fs::read_to_string(&path).unwrap()).0;
     let quality = Quality { nats_per_char: 0.5, accuracy: 0.5 };
     let mut more = before.clone();
     for epoch in before.len() as u32 + 1..9 {
         more.push(EpochMetrics { epoch, training: quality, held_out: Some(quality), ..before[0] });
     }
-    fs::write(&path, write_metrics(&more)).unwrap();
+    fs::write(&path, write_metrics(&more, &Watched::default())).unwrap();
     succeeds(&mut resume(&folder, "run", "--max-minutes 0.00001"));
-    let after = read_metrics(&fs::read_to_string(&path).unwrap());
+    let after = read_metrics(&fs::read_to_string(&path).unwrap()).0;
     assert!(after.len() < more.len() && after[..before.len()] == before[..], "{after:?}");
     succeeds(&mut resume(&folder, "run", ""));
     assert!(result(&folder.path("run")) == result(&folder.path("straight")));

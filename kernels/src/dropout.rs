@@ -8,11 +8,13 @@
 //! counter = (unit / 4, global row, time step, layer)
 //! ```
 //!
-//! gives four words for four neighbouring units. So the mask depends on neither shards nor threads, is the same
-//! on every device, and is computed again in the backward pass instead of being kept.
+//! gives four words for four neighbouring units. So the mask depends on neither shards nor threads, and is the same
+//! on every device. The backward pass need not compute it again: what was dropped forward stands there as -0, and nothing that
+//! was kept does.
 
 use crate::Isa;
 use crate::simd::{Kernel, Simd};
+use crate::team::{Output, Team};
 
 /// The layer and optimiser step that a mask belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,33 +84,96 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// `out[k] = mask[k] · x[k]`, the mask being 0 or `1 / (1 - rate)`. `x` and `out` are `[T, rows, H]`; forward with
-    /// hidden states, backward with gradients.
+    /// `out[k] = mask[k] · x[k]`, the mask being 0 or `1 / (1 - rate)`; -0 where it is 0, and only there. `x` and `out` are
+    /// `[T, rows, H]`. The team splits the rows.
     ///
     /// # Panics
     /// Where the lengths differ or are no whole number of rows, or `rate` is not in `0.0..1.0`.
-    pub fn apply(self, isa: Isa, hidden: usize, x: &[f32], out: &mut [f32]) {
+    pub fn apply(self, isa: Isa, hidden: usize, x: &[f32], out: &mut [f32], team: &mut Team) {
         assert_eq!(x.len(), out.len(), "x and out [T, R, H]");
-        out.copy_from_slice(x);
-        self.apply_in_place(isa, hidden, out);
+        self.on_team(isa, hidden, out, team, &|first, out| {
+            out.copy_from_slice(&x[first * hidden..][..out.len()]);
+        });
     }
 
     /// `values[k] *= mask[k]`, as [`Dropout::apply`].
     ///
     /// # Panics
     /// As [`Dropout::apply`].
-    pub fn apply_in_place(self, isa: Isa, hidden: usize, values: &mut [f32]) {
+    pub fn apply_in_place(self, isa: Isa, hidden: usize, values: &mut [f32], team: &mut Team) {
+        self.on_team(isa, hidden, values, team, &|_, _| ());
+    }
+
+    /// The gradient of [`Dropout::apply`]: `d[k] *= mask[k]`, the mask being read off its output `out`.
+    ///
+    /// # Panics
+    /// As [`Dropout::apply`].
+    pub fn backward(self, isa: Isa, out: &[f32], d: &mut [f32], team: &mut Team) {
+        assert!((0.0..1.0).contains(&self.rate), "dropout rate {} is not in 0..1", self.rate);
+        assert_eq!(out.len(), d.len(), "out and d [T, R, H]");
+        let (scale, len, gradient) = (1.0 / (1.0 - self.rate), d.len(), Output::new(d));
+        team.split(len.div_ceil(LINE), len, &|lines| {
+            let part = lines.start * LINE..len.min(lines.end * LINE);
+            // SAFETY: the members' parts are distinct, and this one lies within `d`.
+            let d = unsafe { std::slice::from_raw_parts_mut(gradient.at(part.start), part.len()) };
+            isa.run(Backward { scale, out: &out[part], d });
+        });
+    }
+
+    /// Each member `begin`s its rows, of which the first is told, and applies their masks.
+    fn on_team(
+        self,
+        isa: Isa,
+        hidden: usize,
+        values: &mut [f32],
+        team: &mut Team,
+        begin: &(impl Fn(usize, &mut [f32]) + Sync),
+    ) {
         assert!((0.0..1.0).contains(&self.rate), "dropout rate {} is not in 0..1", self.rate);
         assert!(hidden > 0 && values.len().is_multiple_of(hidden * self.rows), "values [T, R, H]");
-        isa.run(Apply { dropout: self, hidden, values });
+        let output = Output::new(values);
+        team.split(values.len() / hidden, values.len() * COST, &|rows| {
+            // SAFETY: the members' rows are distinct, and these lie within `values`.
+            let values = unsafe {
+                std::slice::from_raw_parts_mut(output.at(rows.start * hidden), rows.len() * hidden)
+            };
+            begin(rows.start, values);
+            isa.run(Apply { dropout: self, hidden, first: rows.start, values });
+        });
     }
 }
 
 struct Apply<'a> {
     dropout: Dropout,
     hidden: usize,
+    /// The first row of `values`.
+    first: usize,
     values: &'a mut [f32],
 }
+
+/// f32 in a cache line.
+const LINE: usize = 16;
+
+struct Backward<'a> {
+    scale: f32,
+    out: &'a [f32],
+    d: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    /// A plain loop, which the compiler turns into vectors of the instruction set.
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (d, y) in self.d.iter_mut().zip(self.out) {
+            *d = if y.to_bits() == (-0.0f32).to_bits() { 0.0 } else { *d * self.scale };
+        }
+    }
+}
+
+/// What a unit costs, in multiply-adds.
+const COST: usize = 16;
 
 /// Counters computed together: 64 units.
 const GROUP: usize = 16;
@@ -118,11 +183,12 @@ impl Kernel for Apply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Apply { dropout: Dropout { rate, site, first_row, rows }, hidden, values } = self;
+        let Apply { dropout: Dropout { rate, site, first_row, rows }, hidden, first, values } = self;
         let key = site.key();
         let threshold = threshold(rate);
         let scale = 1.0 / (1.0 - rate);
         for (at, row) in values.chunks_exact_mut(hidden).enumerate() {
+            let at = first + at;
             let (t, r) = ((at / rows) as u32, first_row + (at % rows) as u32);
             for (group, units) in row.chunks_mut(4 * GROUP).enumerate() {
                 let mut words = [[0u32; GROUP]; 4];
@@ -139,8 +205,9 @@ impl Kernel for Apply<'_> {
                         mask[4 * n + word] = if words[n] < threshold { 0.0 } else { scale };
                     }
                 }
-                for (x, m) in units.iter_mut().zip(&mask) {
-                    *x *= m;
+                for (x, &m) in units.iter_mut().zip(&mask) {
+                    // Adding 0 turns a kept -0 into +0.
+                    *x = if m == 0.0 { -0.0 } else { *x * m + 0.0 };
                 }
             }
         }
@@ -171,7 +238,7 @@ mod tests {
 
     fn mask(isa: Isa, dropout: Dropout, steps: usize, hidden: usize) -> Vec<f32> {
         let mut values = vec![1.0; steps * dropout.rows * hidden];
-        dropout.apply_in_place(isa, hidden, &mut values);
+        dropout.apply_in_place(isa, hidden, &mut values, &mut Team::alone());
         values
     }
 
@@ -180,15 +247,23 @@ mod tests {
     #[test]
     fn the_mask_is_what_philox_says_on_every_isa() {
         let mut noise = Noise::new(9);
+        let mut team = Team::new(2);
         for isa in isas() {
             for hidden in [1, 3, 4, 63, 64, 65, 130] {
                 for rows in 1..=17 {
                     let dropout = Dropout { rate: 0.3, site: SITE, first_row: 7, rows };
-                    let x = Unaligned::new(&noise.vec(2 * rows * hidden, 2.0));
+                    let mut x = noise.vec(2 * rows * hidden, 2.0);
+                    // Zeros that are kept must not be taken for dropped ones.
+                    x.iter_mut().step_by(3).for_each(|x| *x = -0.0);
+                    x.iter_mut().skip(1).step_by(5).for_each(|x| *x = 0.0);
+                    let x = Unaligned::new(&x);
                     let (mut got, mut in_place) = (Fenced::poisoned(x.len()), Fenced::new(&x));
-                    dropout.apply(isa, hidden, &x, &mut got);
-                    dropout.apply_in_place(isa, hidden, &mut in_place);
+                    dropout.apply(isa, hidden, &x, &mut got, &mut team);
+                    dropout.apply_in_place(isa, hidden, &mut in_place, &mut Team::alone());
                     assert_eq!(&got[..], &in_place[..], "{isa} H {hidden} R {rows}");
+                    let d = Unaligned::new(&noise.vec(x.len(), 2.0));
+                    let mut back = Fenced::new(&d);
+                    dropout.backward(isa, &got, &mut back, &mut team);
                     for (k, &y) in got.iter().enumerate() {
                         let (t, r, unit) = (k / hidden / rows, k / hidden % rows, k % hidden);
                         let counter = [unit as u32 / 4, 7 + r as u32, t as u32, SITE.layer];
@@ -196,6 +271,13 @@ mod tests {
                         let dropped = word < f64::from(0.3f32) * 4_294_967_296.0 - 1.0;
                         let want = if dropped { 0.0 } else { x[k] * (1.0 / 0.7) };
                         assert_eq!(y, want, "{isa} H {hidden} R {rows} k {k}");
+                        assert_eq!(
+                            y.to_bits() == (-0.0f32).to_bits(),
+                            dropped,
+                            "{isa} H {hidden} R {rows} k {k}"
+                        );
+                        let want = if dropped { 0.0 } else { d[k] * (1.0 / 0.7) };
+                        assert_eq!(back[k], want, "{isa} H {hidden} R {rows} k {k} backward");
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! The kernels of Hornpipe: every `unsafe` line of the library and every intrinsic.
 //!
-//! A kernel is an operation on slices. It knows no stack of layers, no files and no threads; its public functions are
+//! A kernel is an operation on slices. It knows no stack of layers and no files; its public functions are
 //! safe and check lengths in release builds too. It is written once, over the small vector language of [`simd`], and
 //! runs on the instruction set of the [`Isa`] that it is given.
 //!
@@ -12,12 +12,14 @@
 //! | [`lstm`] | one time step, forward and backward |
 //! | [`Packed`] | weights laid out for these steps and for products with many rows |
 //! | [`gemm`] | large products |
-//! | [`dropout`], [`softmax`], [`optimizer`], [`elementwise`] | what their names say |
+//! | [`embedding`], [`dropout`], [`softmax`], [`optimizer`], [`elementwise`] | what their names say |
+//! | [`Team`] | threads that share one kernel's outputs |
 //! | [`peak`] | what the machine can do at most |
 
 mod buffer;
 pub mod dropout;
 pub mod elementwise;
+pub mod embedding;
 pub mod gemm;
 pub mod isa;
 pub mod lstm;
@@ -26,12 +28,14 @@ mod packed;
 pub mod peak;
 pub mod simd;
 pub mod softmax;
+mod team;
 mod tile;
 pub mod vecmath;
 
 pub use buffer::Buffer;
 pub use isa::{Isa, IsaError};
 pub use packed::Packed;
+pub use team::Team;
 
 #[cfg(test)]
 mod testing;

@@ -1,8 +1,10 @@
 //! Weights laid out once per optimiser step, so that the kernels read them front to back.
 
 use crate::simd::{Kernel, Simd};
+use crate::team::{Output, Team};
 use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::{Buffer, Isa};
+use std::ops::Range;
 
 /// A matrix `[K, N]` cut into panels of `4·LANES` columns; each panel is `[K, 4·LANES]`, row after row.
 ///
@@ -119,18 +121,28 @@ impl Packed {
         }
     }
 
-    /// `out [M, N] = x [M, K] · packed + bias`, or without `bias` just the product. Overwrites `out`, row-major.
+    /// `out [M, N] = x [M, K] · packed + bias`, or without `bias` just the product. Overwrites `out`, row-major. The team splits
+    /// its panels, or its rows where there are few panels.
     ///
     /// # Panics
     /// Where a length does not fit, or the weights are packed in gate order.
-    pub fn multiply(&self, x: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    pub fn multiply(&self, x: &[f32], bias: Option<&[f32]>, out: &mut [f32], team: &mut Team) {
         assert!(!self.gates, "gate weights belong to the LSTM step");
         let rows = out.len() / self.outputs.max(1);
         assert_eq!(out.len(), rows * self.outputs, "out [M, N]");
         // A product that wraps around would let a short `x` pass.
         assert_eq!(Some(x.len()), rows.checked_mul(self.depth), "x [M, K]");
         assert!(bias.is_none_or(|b| b.len() == self.outputs), "bias [N]");
-        self.isa.run(Multiply { packed: self, x, bias, out, rows });
+        let (isa, panels) = (self.isa, self.outputs.div_ceil(PANEL_VECTORS * self.isa.lanes()));
+        let multiply =
+            Multiply { packed: self, x, bias, out: Output::new(out), rows: 0..rows, panels: 0..panels };
+        let multiply_adds = rows * self.depth * self.outputs;
+        // Half of the panels stays in a core's own cache; but 2 panels on 2 threads may well be a whole and a narrow one.
+        if panels >= 2 * team.members() || rows < team.members() {
+            team.split(panels, multiply_adds, &|panels| isa.run(Multiply { panels, ..multiply.clone() }));
+        } else {
+            team.split(rows, multiply_adds, &|rows| isa.run(Multiply { rows, ..multiply.clone() }));
+        }
     }
 }
 
@@ -148,12 +160,15 @@ const PACK_ROWS: usize = 16;
 /// Rows that pass over all panels together, so that both they and a panel stay in the second-level cache.
 const ROW_BLOCK: usize = 120;
 
+/// Some rows and panels of a product; the lengths were checked.
+#[derive(Clone)]
 struct Multiply<'a> {
     packed: &'a Packed,
     x: &'a [f32],
     bias: Option<&'a [f32]>,
-    out: &'a mut [f32],
-    rows: usize,
+    out: Output,
+    rows: Range<usize>,
+    panels: Range<usize>,
 }
 
 impl Kernel for Multiply<'_> {
@@ -161,12 +176,13 @@ impl Kernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Multiply { packed, x, bias, out, rows } = self;
+        let Multiply { packed, x, bias, out, rows, panels } = self;
         let width = PANEL_VECTORS * S::LANES;
         debug_assert_eq!(packed.isa.lanes(), S::LANES);
-        for block in (0..rows).step_by(ROW_BLOCK) {
-            let block_rows = ROW_BLOCK.min(rows - block);
-            for (p, column) in (0..packed.outputs).step_by(width).enumerate() {
+        for block in rows.clone().step_by(ROW_BLOCK) {
+            let block_rows = ROW_BLOCK.min(rows.end - block);
+            for p in panels.clone() {
+                let column = p * width;
                 let panel = &packed.data[p * packed.panel_len()..];
                 let columns = width.min(packed.outputs - column);
                 for (first, n) in groups(s, block_rows) {
@@ -180,12 +196,13 @@ impl Kernel for Multiply<'_> {
                         depth: packed.depth,
                         panel: panel.as_ptr(),
                         bias: bias.map(|b| b[column..].as_ptr()),
-                        out: out[first * packed.outputs + column..].as_mut_ptr(),
+                        out: out.at(first * packed.outputs + column),
                         out_stride: packed.outputs,
                         columns,
                     };
                     // SAFETY: the rows `first..first + n` of `x` and `out` lie within the slices, whose lengths
-                    // `Packed::multiply` checked; `columns` outputs remain at `column`.
+                    // `Packed::multiply` checked; `columns` outputs remain at `column`. No other member of the team has
+                    // these rows and columns.
                     unsafe { with_rows!(n, S, group(s, job)) }
                 }
             }
@@ -235,15 +252,16 @@ mod tests {
 
     #[test]
     fn a_sum_of_nothing_is_the_bias() {
+        let mut team = Team::new(2);
         for isa in isas() {
             let mut packed = Packed::new(isa, 0, 70);
             packed.pack_rows(&[]);
             packed.pack_columns(&[]);
             let bias: Vec<f32> = (0..70).map(|n| n as f32).collect();
             let mut out = vec![f32::NAN; 3 * 70];
-            packed.multiply(&[], Some(&bias), &mut out);
+            packed.multiply(&[], Some(&bias), &mut out, &mut team);
             assert!(out.chunks_exact(70).all(|row| row == bias), "{isa}");
-            packed.multiply(&[], None, &mut out);
+            packed.multiply(&[], None, &mut out, &mut team);
             assert!(out.iter().all(|&x| x == 0.0), "{isa}");
         }
     }
@@ -257,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_product_matches_f64_at_every_row_count_and_odd_sizes() {
-        let mut noise = Noise::new(10);
+        let (mut noise, mut team) = (Noise::new(10), Team::new(2));
         let few = (1..=17)
             .flat_map(|rows| [(1, 1), (3, 17), (37, 5), (16, 64), (65, 63), (9, 131)].map(|s| (rows, s)));
         // Around the edges of blocks of rows.
@@ -280,11 +298,11 @@ mod tests {
                 packed.pack_rows(&noise.vec(outputs * depth, 9.0));
                 packed.pack_rows(&w);
                 let mut out = Fenced::poisoned(rows * outputs);
-                packed.multiply(&x, None, &mut out);
+                packed.multiply(&x, None, &mut out, &mut team);
                 // Sums of up to 65 products, of which some are a hundred.
                 close(&out, &want, 1e-5, 2e-4, &what);
                 let mut out = Fenced::poisoned(rows * outputs);
-                packed.multiply(&x, Some(&bias), &mut out);
+                packed.multiply(&x, Some(&bias), &mut out, &mut team);
                 close(&out, &biased, 1e-5, 2e-4, &format!("{what} with a bias"));
 
                 let transposed: Vec<f32> =
@@ -316,13 +334,13 @@ mod tests {
     #[test]
     fn no_rows_are_no_work() {
         for isa in isas() {
-            Packed::new(isa, 3, 5).multiply(&[], None, &mut []);
+            Packed::new(isa, 3, 5).multiply(&[], None, &mut [], &mut Team::alone());
         }
     }
 
     #[test]
     #[should_panic(expected = "x [M, K]")]
     fn a_wrong_length_is_refused() {
-        Packed::new(Isa::SCALAR, 3, 5).multiply(&[0.0; 5], None, &mut [0.0; 10]);
+        Packed::new(Isa::SCALAR, 3, 5).multiply(&[0.0; 5], None, &mut [0.0; 10], &mut Team::alone());
     }
 }

@@ -46,26 +46,34 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// What the system says, and `InvalidInput` if something other than a file stands at `path`: renaming would put a file
 /// in place of, say, `/dev/null`.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomically_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomically`], of what `write` writes into the new file.
+///
+/// # Errors
+/// Those of [`write_atomically`] and of `write`; then `path` is as it was.
+pub fn write_atomically_with<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file").into());
     }
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let (temporary, mut file) = create_beside(directory)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        // Closed before it is renamed or removed, as some systems demand.
-        .map(|()| drop(file))
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
+    let written = write(&mut file).and_then(|()| Ok(file.sync_all()?));
+    // Closed before it is renamed or removed, as some systems demand.
+    drop(file);
+    if let Err(error) = written.and_then(|()| Ok(fs::rename(&temporary, path)?)) {
         // The first error is the one worth reporting.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
-    sync_directory(directory)
+    Ok(sync_directory(directory)?)
 }
 
 /// A new file in the directory. Its name does not depend on the target's, which may be as long as names can be; the process

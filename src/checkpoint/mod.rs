@@ -13,7 +13,7 @@ mod format;
 
 pub use array::{Array, Dtype, MAX_NAME, MAX_RANK};
 pub use error::CheckpointError;
-pub use file::write_atomically;
+pub use file::{write_atomically, write_atomically_with};
 pub use format::VERSION;
 
 /// A configuration and the arrays that belong to it; no two arrays have the same name.

@@ -191,7 +191,7 @@ fn default_prime(snapshot: &Snapshot) -> Prime {
 }
 
 /// The window that is asked for, else the one that the model was trained with; 0 means none.
-fn window(snapshot: &Snapshot, asked: Option<usize>) -> Option<usize> {
+pub fn window(snapshot: &Snapshot, asked: Option<usize>) -> Option<usize> {
     let own = match snapshot.settings.objective {
         Objective::ManyToOne => snapshot.settings.seq_len,
         Objective::ManyToMany => 0,
@@ -201,6 +201,11 @@ fn window(snapshot: &Snapshot, asked: Option<usize>) -> Option<usize> {
 
 /// One tune with the defaults, as `train` prints at its end.
 pub fn sample(engine: &mut dyn Engine, snapshot: &Snapshot, seed: u64) -> Result<String> {
+    Ok(number_tunes([&one(engine, snapshot, seed)?]))
+}
+
+/// The text of one tune with the defaults.
+pub fn one(engine: &mut dyn Engine, snapshot: &Snapshot, seed: u64) -> Result<String> {
     let request = Request {
         tunes: 1,
         primes: vec![default_prime(snapshot)],
@@ -213,5 +218,5 @@ pub fn sample(engine: &mut dyn Engine, snapshot: &Snapshot, seed: u64) -> Result
     let heard =
         &mut |_| if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let tunes = generate(engine, &snapshot.vocabulary, &request, heard)?;
-    Ok(number_tunes(tunes.iter().map(|tune| &tune.text)))
+    Ok(tunes.into_iter().map(|tune| tune.text).collect())
 }

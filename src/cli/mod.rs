@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Flags are turned once into plain settings; results go to stdout, all else to stderr.
 
+mod abc;
 mod bench;
 mod completions;
 mod convert;
@@ -7,6 +8,7 @@ mod corpus;
 mod evaluate;
 mod generate;
 mod host;
+mod inspect;
 mod interrupt;
 mod load;
 mod memory;
@@ -17,6 +19,7 @@ mod run_folder;
 mod summary;
 mod train;
 mod train_flags;
+mod train_watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use output::tell;
@@ -43,6 +46,10 @@ enum Command {
     #[command(subcommand)]
     Corpus(corpus::Command),
     #[command(subcommand)]
+    Abc(abc::Command),
+    #[command(subcommand)]
+    Inspect(inspect::Command),
+    #[command(subcommand)]
     Bench(bench::Command),
     Completions(completions::Args),
 }
@@ -60,6 +67,8 @@ pub fn main() -> ExitCode {
         Command::Summary(args) => summary::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),
+        Command::Abc(command) => abc::run(command),
+        Command::Inspect(command) => inspect::run(command),
         Command::Bench(command) => bench::run(command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     };

@@ -17,8 +17,13 @@ pub(super) use tell;
 
 /// Writes a result to stdout.
 pub fn print(text: &str) -> Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes a result that is no text to stdout.
+pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to standard output")
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).context("cannot write to standard output")
 }
 
 /// Writes a result as one line of JSON to stdout.
@@ -31,12 +36,16 @@ pub fn print_or_write(path: Option<&Path>, text: &str) -> Result<()> {
     match path {
         None => print(text),
         Some(path) => {
-            write_atomically(path, text.as_bytes())
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, text.as_bytes())?;
             tell!("wrote {}", path.display());
             Ok(())
         }
     }
+}
+
+/// Writes a file whole.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Whether an error is only that the reader of stdout went away.

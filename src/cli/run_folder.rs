@@ -3,7 +3,7 @@
 use super::host::Host;
 use super::plot::{EpochPoint, loss_svg};
 use crate::checkpoint::{Checkpoint, write_atomically};
-use crate::train::{EpochMetrics, Settings, Snapshot, read_metrics, write_metrics};
+use crate::train::{EpochMetrics, Settings, Snapshot, Watched, read_metrics, write_metrics};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -40,6 +40,7 @@ pub struct RunFile {
 pub struct RunFolder {
     path: PathBuf,
     metrics: Vec<EpochMetrics>,
+    watched: Watched,
 }
 
 impl RunFolder {
@@ -66,21 +67,22 @@ impl RunFolder {
             }
         };
         fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
-        Ok(RunFolder { path, metrics: Vec::new() })
+        Ok(RunFolder { path, metrics: Vec::new(), watched: Watched::default() })
     }
 
     /// The folder of a run that goes on, its metrics cut back to the checkpoint's epoch. With `out`, what the run has so far is
     /// copied to that folder first.
     pub fn resume(from: &Path, out: Option<&Path>, snapshot: &Snapshot) -> Result<Self> {
         let text = fs::read_to_string(from.join(METRICS)).unwrap_or_default();
-        let mut metrics = read_metrics(&text);
+        let (mut metrics, mut watched) = read_metrics(&text);
         metrics.retain(|row| row.epoch <= snapshot.progress.epoch);
+        watched.epochs.retain(|&epoch, _| epoch <= snapshot.progress.epoch);
         let same = |out: &Path| out == from || fs::canonicalize(out).ok() == fs::canonicalize(from).ok();
         let Some(out) = out.filter(|out| !same(out)) else {
-            return Ok(RunFolder { path: from.to_path_buf(), metrics });
+            return Ok(RunFolder { path: from.to_path_buf(), metrics, watched });
         };
         let mut folder = RunFolder::create(Some(out))?;
-        folder.metrics = metrics;
+        (folder.metrics, folder.watched) = (metrics, watched);
         for name in [BEST, LAST] {
             let path = from.join(name);
             if path.exists() {
@@ -122,7 +124,7 @@ impl RunFolder {
 
     /// Writes the metrics and their picture anew.
     pub fn write_metrics(&self) -> Result<()> {
-        self.write(METRICS, write_metrics(&self.metrics).as_bytes())?;
+        self.write(METRICS, write_metrics(&self.metrics, &self.watched).as_bytes())?;
         let points: Vec<EpochPoint> = self
             .metrics
             .iter()
@@ -142,7 +144,23 @@ impl RunFolder {
         self.write_metrics()
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    /// What is watched at the end of an epoch, whose row in the metrics is still to come.
+    pub fn watch(&mut self, epoch: u32, numbers: Vec<(String, f64)>) {
+        let (names, numbers) = numbers.into_iter().unzip();
+        if self.watched.names != names {
+            // The numbers of another version of this program, perhaps.
+            self.watched = Watched { names, ..Watched::default() };
+        }
+        self.watched.epochs.insert(epoch, numbers);
+    }
+
+    /// What was watched so far.
+    pub fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
+    /// Writes a file of the folder.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         write_atomically(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
     }

@@ -5,6 +5,7 @@ use super::output::{self, duration, tell, thousands};
 use super::progress::{Bar, Pace};
 use super::run_folder::{BEST, LAST, RunFile, RunFolder};
 use super::train_flags::{Flags, PresetName};
+use super::train_watch::{GradientWatch, WatchName};
 use super::{generate, interrupt, load, memory, summary};
 use crate::checkpoint::Checkpoint;
 use crate::corpus::Corpus;
@@ -41,10 +42,13 @@ pub struct Args {
     /// Seconds from one save of last.hornpipe to the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     save_every: u64,
+    /// Measure something more at each epoch's end: further columns of metrics.csv, and a picture. Changes no result.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    watch: Option<WatchName>,
     /// The run's folder [default: a dated name under runs/].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in this folder. Only --threads, --max-minutes, --save-every and --out may be given with it; the
+    /// Go on with the run in this folder. Only --threads, --max-minutes, --save-every, --watch and --out may be given with it; the
     /// corpus is the run's own, unless it has moved and is named again.
     #[arg(long, value_name = "DIR", conflicts_with = "init_from")]
     resume: Option<PathBuf>,
@@ -99,7 +103,8 @@ pub fn run(args: Args) -> Result<()> {
         started: chrono::Local::now().format("%Y-%m-%d %H:%M:%S").to_string(),
         host: Some(Host::of(gemm)),
     })?;
-    let mut watch = Watch::new(&args, &mut folder);
+    let gradients = args.watch.map(|WatchName::Gradients| GradientWatch::new(&trainer, gemm, args.threads));
+    let mut watch = Watch::new(&args, &mut folder, gradients.transpose()?);
     let result = trainer.run(&mut watch);
     watch.bar.clear();
     let outcome = match result {
@@ -157,7 +162,7 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
 fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> {
     if !args.flags.is_empty() || args.preset.is_some() {
         bail!(
-            "--resume goes on with the run's own settings; only --threads, --max-minutes, --save-every and --out may be given with it"
+            "--resume goes on with the run's own settings; only --threads, --max-minutes, --save-every, --watch and --out may be given with it"
         );
     }
     let paths =
@@ -220,10 +225,11 @@ struct Watch<'a> {
     deadline: Option<Instant>,
     evaluation_began: Option<Instant>,
     estimated: bool,
+    gradients: Option<GradientWatch>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(args: &Args, folder: &'a mut RunFolder) -> Self {
+    fn new(args: &Args, folder: &'a mut RunFolder, gradients: Option<GradientWatch>) -> Self {
         let mut pace = Pace::default();
         pace.start();
         Watch {
@@ -235,6 +241,7 @@ impl<'a> Watch<'a> {
             deadline: args.max_minutes.map(|m| Instant::now() + Duration::from_secs_f64(60.0 * m)),
             evaluation_began: None,
             estimated: false,
+            gradients,
         }
     }
 
@@ -304,6 +311,9 @@ impl Observer for Watch<'_> {
     fn epoch(&mut self, trainer: &Trainer, metrics: EpochMetrics, best: bool) -> Result<Control> {
         if let Some(began) = self.evaluation_began.take() {
             self.pace.evaluation(began.elapsed().as_secs_f64());
+        }
+        if let Some(gradients) = &mut self.gradients {
+            gradients.measure(trainer, metrics.epoch, self.folder)?;
         }
         let checkpoint = trainer.snapshot().to_checkpoint();
         // last.hornpipe comes last: killed between two of these, a run that goes on does this epoch's end again.

@@ -4,43 +4,67 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::parse::decode;
 use super::{Corpus, CorpusError, parse};
 
-/// Reads all tunes of the given paths, in their order.
+/// Reads all tunes of the given paths, in their order; [`texts`] says what a path may be.
+///
+/// # Errors
+/// Where a path cannot be read, a folder has no such file, or [`parse`] refuses a file.
+pub fn read(paths: &[PathBuf]) -> Result<Corpus, CorpusError> {
+    let mut corpus = Corpus::default();
+    for file in bytes(paths)? {
+        let (name, bytes) = file?;
+        corpus.tunes.extend(parse(&name, &bytes)?);
+    }
+    Ok(corpus)
+}
+
+/// The texts of all files of the given paths as they stand, in their order, each with its name.
 ///
 /// A path is a file of any name, a folder (all files named `*.abc`, in capitals or not, at any depth;
 /// at each depth sorted by name; links to folders are not followed), or `-` for standard input.
 ///
 /// # Errors
-/// Where a path cannot be read, a folder has no such file, or [`parse`] refuses a file.
-pub fn read(paths: &[PathBuf]) -> Result<Corpus, CorpusError> {
+/// Where a path cannot be read, a folder has no such file, or a file is empty or not UTF-8.
+pub fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, CorpusError> {
+    bytes(paths)?
+        .map(|file| {
+            let (name, bytes) = file?;
+            let text = decode(&name, &bytes)?.to_string();
+            Ok((name, text))
+        })
+        .collect()
+}
+
+/// The files of the given paths, read one by one.
+fn bytes(
+    paths: &[PathBuf],
+) -> Result<impl Iterator<Item = Result<(String, Vec<u8>), CorpusError>>, CorpusError> {
     if paths.is_empty() {
         return Err(CorpusError::NoPaths);
     }
-    let mut corpus = Corpus::default();
+    let mut files = Vec::new();
     for path in paths {
-        if path.as_os_str() == "-" {
-            let mut bytes = Vec::new();
-            let name = "standard input";
-            io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable(Path::new(name)))?;
-            corpus.tunes.extend(parse(name, &bytes)?);
-            continue;
-        }
-        let mut files = Vec::new();
-        if fs::metadata(path).map_err(unreadable(path))?.is_dir() {
+        if path.as_os_str() != "-" && fs::metadata(path).map_err(unreadable(path))?.is_dir() {
+            let before = files.len();
             collect(path, &mut files)?;
-            if files.is_empty() {
+            if files.len() == before {
                 return Err(CorpusError::NoAbcFiles { name: path.display().to_string() });
             }
         } else {
             files.push(path.clone());
         }
-        for file in files {
-            let bytes = fs::read(&file).map_err(unreadable(&file))?;
-            corpus.tunes.extend(parse(&file.display().to_string(), &bytes)?);
-        }
     }
-    Ok(corpus)
+    Ok(files.into_iter().map(|path| {
+        if path.as_os_str() == "-" {
+            let mut bytes = Vec::new();
+            let name = "standard input";
+            io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable(Path::new(name)))?;
+            return Ok((name.to_string(), bytes));
+        }
+        Ok((path.display().to_string(), fs::read(&path).map_err(unreadable(&path))?))
+    }))
 }
 
 /// Appends the ABC files below `folder` to `files`.

@@ -23,6 +23,7 @@ mod state;
 pub use crate::threads::ThreadError;
 pub use batch::Batch;
 pub use config::{ConfigError, Input, ModelConfig};
+pub(crate) use cpu::Weights;
 pub use cpu::{CpuEngine, default_shard_rows};
 pub use engine::{Engine, LossSums, Masking, NotFinite, StepReport};
 pub use parameters::{LayerIndex, Layout, Parameters, Tensor};

@@ -4,8 +4,8 @@ use super::engine::{Engine, LossSums, Masking, NotFinite};
 use super::reference::{Network, States, backward, forward, loss};
 use super::{Batch, ModelConfig, Parameters, State};
 use crate::optim::{Hyper, Moments, Optimizer, reference::update};
-use hornpipe_kernels::Isa;
 use hornpipe_kernels::dropout::{Dropout, Site};
+use hornpipe_kernels::{Isa, Team};
 use ndarray::{Array2, Array3, ArrayView2};
 
 /// The network in plain loops, one thread, f32. For students and for tests (`--engine reference`).
@@ -53,6 +53,7 @@ pub fn dropout_masks(config: &ModelConfig, masking: Masking, steps: usize, rows:
             Isa::SCALAR,
             config.hidden,
             &mut mask,
+            &mut Team::alone(),
         );
         Array3::from_shape_vec((steps, rows, config.hidden), mask).expect("a mask of T × B × H")
     };

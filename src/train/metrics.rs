@@ -2,6 +2,7 @@
 
 use crate::nn::LossSums;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
 /// Mean loss and accuracy over some predictions.
@@ -48,6 +49,15 @@ pub struct EpochMetrics {
     pub seconds: f64,
 }
 
+/// Further columns of `metrics.csv`: numbers that were watched at the end of some epochs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Watched {
+    /// The names of the columns, without commas.
+    pub names: Vec<String>,
+    /// By epoch, counted from 1: a number for each name.
+    pub epochs: BTreeMap<u32, Vec<f64>>,
+}
+
 const HEADER: &str =
     "epoch,step,lr,training_nats_per_char,training_accuracy,held_out_nats_per_char,held_out_accuracy,seconds";
 
@@ -67,11 +77,14 @@ impl EpochMetrics {
         format!("{epoch},{step},{lr},{nats_per_char},{accuracy},{held_out},{seconds:.1}")
     }
 
-    fn from_line(line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(',').collect();
-        let [epoch, step, lr, nats, accuracy, held_out_nats, held_out_accuracy, seconds] = fields[..] else {
+    /// The row of a line that has as many fields as the table has columns.
+    fn from_fields(fields: &[&str], columns: usize) -> Option<Self> {
+        let [epoch, step, lr, nats, accuracy, held_out_nats, held_out_accuracy, seconds, ..] = *fields else {
             return None;
         };
+        if fields.len() != columns {
+            return None;
+        }
         let quality = |nats: &str, accuracy: &str| {
             Some(Quality { nats_per_char: nats.parse().ok()?, accuracy: accuracy.parse().ok()? })
         };
@@ -91,18 +104,43 @@ impl EpochMetrics {
 }
 
 /// The text of `metrics.csv`.
-pub fn write_metrics(rows: &[EpochMetrics]) -> String {
-    let mut text = format!("{HEADER}\n");
+pub fn write_metrics(rows: &[EpochMetrics], watched: &Watched) -> String {
+    let mut text = HEADER.to_string();
+    watched.names.iter().for_each(|name| text += &format!(",{name}"));
+    text.push('\n');
     for row in rows {
         text.push_str(&row.to_line());
+        let numbers = watched.epochs.get(&row.epoch);
+        for k in 0..watched.names.len() {
+            text.push(',');
+            if let Some(number) = numbers.and_then(|numbers| numbers.get(k)) {
+                text += &number.to_string();
+            }
+        }
         text.push('\n');
     }
     text
 }
 
 /// The rows of a `metrics.csv`, as far as they can be read.
-pub fn read_metrics(text: &str) -> Vec<EpochMetrics> {
-    text.lines().skip(1).map_while(EpochMetrics::from_line).collect()
+pub fn read_metrics(text: &str) -> (Vec<EpochMetrics>, Watched) {
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<&str>>());
+    let header = lines.next().unwrap_or_default();
+    let own = HEADER.split(',').count();
+    let mut watched = Watched::default();
+    watched.names.extend(header.iter().skip(own).map(|name| name.to_string()));
+    let mut rows = Vec::new();
+    for fields in lines {
+        let Some(row) = EpochMetrics::from_fields(&fields, own + watched.names.len()) else { break };
+        // An epoch that was not watched has no numbers.
+        if let Ok(numbers) = fields[own..].iter().map(|field| field.parse()).collect()
+            && !watched.names.is_empty()
+        {
+            watched.epochs.insert(row.epoch, numbers);
+        }
+        rows.push(row);
+    }
+    (rows, watched)
 }
 
 #[cfg(test)]
@@ -121,9 +159,18 @@ mod tests {
             seconds: 1.5,
         };
         let rows = vec![row(1, None), row(2, Some(quality))];
-        let text = write_metrics(&rows);
-        assert_eq!(read_metrics(&text), rows);
-        assert_eq!(read_metrics(&text[..text.len() - 12]), rows[..1], "a torn line is left out");
+        let text = write_metrics(&rows, &Watched::default());
+        assert_eq!(read_metrics(&text), (rows.clone(), Watched::default()));
+        assert_eq!(read_metrics(&text[..text.len() - 12]).0, rows[..1], "a torn line is left out");
+        assert_eq!(read_metrics(""), (Vec::new(), Watched::default()));
+        // Only the second epoch was watched.
+        let watched = Watched {
+            names: vec!["gradient_norm.a".into(), "reach_h_l0".into()],
+            epochs: BTreeMap::from([(2, vec![1.5e-7, 12.0])]),
+        };
+        let text = write_metrics(&rows, &watched);
+        assert_eq!(read_metrics(&text), (rows.clone(), watched));
+        assert_eq!(read_metrics(&text[..text.len() - 4]).0, rows[..1]);
     }
 
     #[test]

@@ -127,3 +127,12 @@ pub fn succeeds(command: &mut Command) -> String {
     assert!(output.status.success(), "{command:?} ended with {:?}: {stderr}", output.status);
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// The Nottingham Music Database where the environment names it. Tests skip without it, and fail where it is named but not there.
+pub fn nottingham() -> Option<String> {
+    let Some(path) = std::env::var_os("HORNPIPE_NOTTINGHAM") else {
+        eprintln!("skipped: HORNPIPE_NOTTINGHAM does not name the Nottingham Music Database");
+        return None;
+    };
+    Some(fs::read_to_string(path).expect("HORNPIPE_NOTTINGHAM names a file"))
+}

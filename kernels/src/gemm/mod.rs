@@ -5,9 +5,10 @@
 
 mod own;
 
-pub use own::Scratch;
-
+use crate::team::{Output, Team};
 use crate::{Isa, IsaError};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// A matrix to be read: a slice with strides.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,11 @@ impl<'a> Matrix<'a> {
         Matrix { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
+    /// Some of its rows.
+    fn rows(self, rows: Range<usize>) -> Self {
+        Matrix { data: &self.data[rows.start * self.row_stride..], rows: rows.len(), ..self }
+    }
+
     /// The transposed matrix `[cols, rows]` over the same numbers.
     pub fn t(self) -> Self {
         Matrix {
@@ -49,6 +55,23 @@ pub enum Into {
     Overwrite,
     /// `C += A·B`
     Accumulate,
+}
+
+/// Room for packed operands, of as many threads as multiply at once; it grows when it is first used.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    waiting: Mutex<Vec<own::Room>>,
+}
+
+impl Scratch {
+    /// Does `work` in the room of one thread.
+    fn with(&self, work: impl FnOnce(&mut own::Room)) {
+        let waiting = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = waiting().pop();
+        let mut room = room.unwrap_or_else(own::Room::new);
+        work(&mut room);
+        waiting().push(room);
+    }
 }
 
 /// An instruction set, and who does the large products on it.
@@ -83,25 +106,38 @@ impl Gemm {
         self.isa
     }
 
-    /// All the room that its products take.
-    pub fn scratch(self) -> Scratch {
-        if self.own { Scratch::full() } else { Scratch::default() }
-    }
-
     /// `own` or `matrixmultiply`.
     pub fn name(self) -> &'static str {
         if self.own { "own" } else { "matrixmultiply" }
     }
 
-    /// `C [M, N] = A [M, K] · B [K, N]`, or added to it. `c` is row-major.
+    /// `C [M, N] = A [M, K] · B [K, N]`, or added to it. `c` is row-major; the team splits its rows.
     ///
     /// # Panics
     /// Where the shapes do not fit.
-    pub fn multiply(self, a: Matrix, b: Matrix, into: Into, c: &mut [f32], scratch: &mut Scratch) {
+    pub fn multiply(
+        self,
+        a: Matrix,
+        b: Matrix,
+        into: Into,
+        c: &mut [f32],
+        scratch: &Scratch,
+        team: &mut Team,
+    ) {
         assert_eq!(a.cols, b.rows, "A [M, K] · B [K, N]");
         assert_eq!(Some(c.len()), a.rows.checked_mul(b.cols), "C [M, N]");
+        let c = Output::new(c);
+        team.split(a.rows, a.rows * a.cols * b.cols, &|rows| {
+            // SAFETY: the members' rows are distinct and lie within C, whose length was checked.
+            let c = unsafe { std::slice::from_raw_parts_mut(c.at(rows.start * b.cols), rows.len() * b.cols) };
+            self.multiply_rows(a.rows(rows), b, into, c, scratch);
+        });
+    }
+
+    /// What one thread does: the shapes fit.
+    fn multiply_rows(self, a: Matrix, b: Matrix, into: Into, c: &mut [f32], scratch: &Scratch) {
         if self.own {
-            own::multiply(self.isa, a, b, into, c, scratch);
+            scratch.with(|room| own::multiply(self.isa, a, b, into, c, room));
         } else {
             let beta = if into == Into::Accumulate { 1.0 } else { 0.0 };
             let stride = |s: usize| isize::try_from(s).expect("a slice is no longer than isize::MAX");
@@ -139,7 +175,7 @@ mod tests {
         let mut noise = Noise::new(4);
         let mut all: Vec<Gemm> = isas().into_iter().map(Gemm::own).collect();
         all.push(Gemm::matrixmultiply());
-        let mut scratch = Scratch::default();
+        let (scratch, mut team) = (Scratch::default(), Team::new(2));
         // Every number of rows that a group can have, then the edges of blocks.
         let mut shapes: Vec<_> = (1..=17).map(|m| (m, 2 * m + 1, 67 - 3 * m)).collect();
         shapes.extend([(1, 1, 1), (6, 64, 64), (7, 65, 63), (17, 300, 129), (100, 257, 31), (97, 513, 5)]);
@@ -171,7 +207,7 @@ mod tests {
                         .collect();
                     let mut c = if accumulate { Fenced::new(&before) } else { Fenced::poisoned(m * n) };
                     let into = if accumulate { Into::Accumulate } else { Into::Overwrite };
-                    gemm.multiply(a, b, into, &mut c, &mut scratch);
+                    gemm.multiply(a, b, into, &mut c, &scratch, &mut team);
                     close(&c, &want, 1e-5, 2e-5, &format!("{gemm:?} {m}×{k}×{n} case {case}"));
                 }
             }
@@ -183,7 +219,7 @@ mod tests {
         for gemm in isas().into_iter().map(Gemm::own).chain([Gemm::matrixmultiply()]) {
             let mut c = [f32::NAN; 6];
             let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
-            gemm.multiply(a, b, Into::Overwrite, &mut c, &mut Scratch::default());
+            gemm.multiply(a, b, Into::Overwrite, &mut c, &Scratch::default(), &mut Team::alone());
             assert_eq!(c, [0.0; 6], "{gemm:?}");
         }
     }
@@ -194,8 +230,16 @@ mod tests {
         let half = usize::MAX / 2 + 1;
         assert!(std::panic::catch_unwind(|| Matrix::new(&[], half, 2)).is_err());
         let (a, b) = (Matrix::new(&[], half, 0), Matrix::new(&[], 0, 2));
-        let product =
-            || Gemm::own(Isa::SCALAR).multiply(a, b, Into::Overwrite, &mut [], &mut Scratch::default());
+        let product = || {
+            Gemm::own(Isa::SCALAR).multiply(
+                a,
+                b,
+                Into::Overwrite,
+                &mut [],
+                &Scratch::default(),
+                &mut Team::alone(),
+            )
+        };
         assert!(std::panic::catch_unwind(product).is_err());
     }
 }

@@ -22,36 +22,27 @@ const DEPTH: usize = 256;
 /// A block of A, `ROWS × DEPTH`, takes 96 KiB.
 const ROWS: usize = 96;
 
-/// Room for packed operands: [`super::Gemm::scratch`] has its final size, the default grows to it at the first product of our own.
-#[derive(Clone, Debug)]
-pub struct Scratch {
+/// Room for the packed operands of one thread.
+#[derive(Debug)]
+pub(super) struct Room {
     a: Buffer,
     b: Buffer,
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Scratch { a: Buffer::zeros(0), b: Buffer::zeros(0) }
+impl Room {
+    pub fn new() -> Self {
+        Room { a: Buffer::zeros(ROWS * DEPTH), b: Buffer::zeros(DEPTH * COLUMNS) }
     }
 }
 
-impl Scratch {
-    pub(super) fn full() -> Self {
-        Scratch { a: Buffer::zeros(ROWS * DEPTH), b: Buffer::zeros(DEPTH * COLUMNS) }
-    }
-}
-
-pub(super) fn multiply(isa: Isa, a: Matrix, b: Matrix, into: Into, c: &mut [f32], scratch: &mut Scratch) {
+pub(super) fn multiply(isa: Isa, a: Matrix, b: Matrix, into: Into, c: &mut [f32], room: &mut Room) {
     if a.cols == 0 {
         if into == Into::Overwrite {
             c.fill(0.0);
         }
         return;
     }
-    if scratch.b.is_empty() {
-        *scratch = Scratch::full();
-    }
-    isa.run(Multiply { a, b, into, c, scratch });
+    isa.run(Multiply { a, b, into, c, room });
 }
 
 struct Multiply<'a> {
@@ -59,7 +50,7 @@ struct Multiply<'a> {
     b: Matrix<'a>,
     into: Into,
     c: &'a mut [f32],
-    scratch: &'a mut Scratch,
+    room: &'a mut Room,
 }
 
 impl Kernel for Multiply<'_> {
@@ -67,32 +58,28 @@ impl Kernel for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Multiply { a, b, into, c, scratch } = self;
+        let Multiply { a, b, into, c, room } = self;
         let width = PANEL_VECTORS * S::LANES;
         for column in (0..b.cols).step_by(COLUMNS) {
             let columns = COLUMNS.min(b.cols - column);
             for k in (0..a.cols).step_by(DEPTH) {
                 let depth = DEPTH.min(a.cols - k);
-                pack_b(s, b, k, depth, column, columns, &mut scratch.b);
+                pack_b(s, b, k, depth, column, columns, &mut room.b);
                 for row in (0..a.rows).step_by(ROWS) {
                     let rows = ROWS.min(a.rows - row);
                     let packed = a.col_stride != 1;
                     if packed {
-                        pack_a(s, a, row, rows, k, depth, &mut scratch.a);
+                        pack_a(s, a, row, rows, k, depth, &mut room.a);
                     }
                     for (p, panel) in
-                        scratch.b.chunks_exact(depth * width).take(columns.div_ceil(width)).enumerate()
+                        room.b.chunks_exact(depth * width).take(columns.div_ceil(width)).enumerate()
                     {
                         let first_column = column + p * width;
                         for (first, n) in groups(s, rows) {
                             let at = (row + first) * a.row_stride + k;
                             let job = Job {
                                 a: if packed {
-                                    Rows {
-                                        first: scratch.a[first..].as_ptr(),
-                                        row_stride: 1,
-                                        col_stride: rows,
-                                    }
+                                    Rows { first: room.a[first..].as_ptr(), row_stride: 1, col_stride: rows }
                                 } else {
                                     Rows {
                                         first: a.data[at..].as_ptr(),

@@ -2,8 +2,10 @@
 
 use crate::packed::Packed;
 use crate::simd::{Kernel, Simd};
+use crate::team::{Output, Team};
 use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::vecmath::tanh;
+use std::ops::Range;
 
 /// One time step backward: the gate gradients of step `t` from what reaches it.
 pub struct Backward<'a> {
@@ -24,11 +26,11 @@ pub struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// Does the step.
+    /// Does the step, its units split among the team.
     ///
     /// # Panics
     /// Where a length does not fit the others.
-    pub fn run(self) {
+    pub fn run(self, team: &mut Team) {
         let hidden = self.w_hh.outputs();
         let rows = self.d_c.len() / hidden.max(1);
         assert!(!self.w_hh.is_gates() && self.w_hh.depth() == 4 * hidden, "W_hh [4H, H]");
@@ -43,26 +45,50 @@ impl Backward<'_> {
             assert_eq!(len, rows * hidden, "{name} [R, H]");
         }
         let isa = self.w_hh.isa();
-        isa.run(Step { hidden, rows, arguments: self });
+        let step = Step {
+            hidden,
+            rows,
+            w_hh: self.w_hh,
+            d_gates_next: self.d_gates_next,
+            d_h: self.d_h,
+            d_c: Output::new(self.d_c),
+            c_prev: self.c_prev,
+            c: self.c,
+            gates: Output::new(self.gates),
+        };
+        let panels = hidden.div_ceil(PANEL_VECTORS * isa.lanes());
+        team.split(panels, rows * 4 * hidden * hidden, &|panels| isa.run(Panels { step, panels }));
     }
 }
 
+/// The lengths of everything in it were checked.
+#[derive(Clone, Copy)]
 struct Step<'a> {
     hidden: usize,
     rows: usize,
-    arguments: Backward<'a>,
+    w_hh: &'a Packed,
+    d_gates_next: Option<&'a [f32]>,
+    d_h: &'a [f32],
+    d_c: Output,
+    c_prev: &'a [f32],
+    c: &'a [f32],
+    gates: Output,
 }
 
-impl Kernel for Step<'_> {
+/// The step for some panels of `4·LANES` units.
+struct Panels<'a> {
+    step: Step<'a>,
+    panels: Range<usize>,
+}
+
+impl Kernel for Panels<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Step { hidden, rows, arguments } = self;
-        let Backward { w_hh, d_gates_next, d_h, d_c, c_prev, c, gates } = arguments;
+        let Step { hidden, rows, w_hh, d_gates_next, d_h, d_c, c_prev, c, gates } = self.step;
         let width = PANEL_VECTORS * S::LANES;
-        let (gates, d_c) = (gates.as_mut_ptr(), d_c.as_mut_ptr());
-        for panel in 0..hidden.div_ceil(width) {
+        for panel in self.panels {
             let unit = panel * width;
             for (first, n) in groups(s, rows) {
                 let state = first * hidden + unit;
@@ -76,13 +102,14 @@ impl Kernel for Step<'_> {
                     }),
                     panel: w_hh.data()[panel * w_hh.panel_len()..].as_ptr(),
                     d_h: d_h[state..].as_ptr(),
-                    d_c: d_c.wrapping_add(state),
+                    d_c: d_c.at(state),
                     c_prev: c_prev[state..].as_ptr(),
                     c: c[state..].as_ptr(),
-                    gates: gates.wrapping_add(first * 4 * hidden + unit),
+                    gates: gates.at(first * 4 * hidden + unit),
                 };
                 // SAFETY: `Backward::run` checked every length, so rows `first..first + n` and units
-                // `unit..unit + units` of each array lie within it; the panel is whole by construction.
+                // `unit..unit + units` of each array lie within it; the panel is whole by construction. No other member of
+                // the team has these units.
                 unsafe { with_rows!(n, S, group(s, job)) }
             }
         }

@@ -2,8 +2,10 @@
 
 use crate::packed::Packed;
 use crate::simd::{Kernel, Simd};
+use crate::team::{Output, Team};
 use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::vecmath::{sigmoid, tanh};
+use std::ops::Range;
 
 /// One time step of training: the input part is in `gates` already, the activated gates are kept there.
 pub struct Forward<'a> {
@@ -22,27 +24,28 @@ pub struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    /// Does the step.
+    /// Does the step, its units split among the team.
     ///
     /// # Panics
     /// Where a length does not fit the others.
-    pub fn run(self) {
+    pub fn run(self, team: &mut Team) {
         let hidden = self.w_hh.hidden();
         let rows = self.h.len() / hidden.max(1);
         assert!(self.w_hh.is_gates() && self.w_hh.depth() == hidden, "W_hh [4H, H]");
         assert_eq!(self.gates.len(), rows * 4 * hidden, "gates [R, 4H]");
         check_state(rows, hidden, self.h_prev, self.c_prev, self.c, self.h);
-        self.w_hh.isa().run(Step {
+        let step = Step {
             hidden,
             rows,
             input: None,
             w_hh: self.w_hh,
             h_prev: self.h_prev,
             c_prev: self.c_prev,
-            gates: Some(self.gates),
-            c: self.c,
-            h: self.h,
-        });
+            gates: Some(Output::new(self.gates)),
+            c: Output::new(self.c),
+            h: Output::new(self.h),
+        };
+        step.run(team);
     }
 }
 
@@ -67,11 +70,11 @@ pub struct ForwardInput<'a> {
 }
 
 impl ForwardInput<'_> {
-    /// Does the step.
+    /// Does the step, its units split among the team.
     ///
     /// # Panics
     /// Where a length does not fit the others, or the two weights are packed for different instruction sets.
-    pub fn run(self) {
+    pub fn run(self, team: &mut Team) {
         let hidden = self.w_hh.hidden();
         let rows = self.h.len() / hidden.max(1);
         assert!(self.w_hh.is_gates() && self.w_hh.depth() == hidden, "W_hh [4H, H]");
@@ -80,7 +83,7 @@ impl ForwardInput<'_> {
         assert_eq!(Some(self.x.len()), rows.checked_mul(self.w_ih.depth()), "x [R, I]");
         assert_eq!(self.bias.len(), 4 * hidden, "bias [4H]");
         check_state(rows, hidden, self.h_prev, self.c_prev, self.c, self.h);
-        self.w_hh.isa().run(Step {
+        let step = Step {
             hidden,
             rows,
             input: Some((self.w_ih, self.bias, self.x)),
@@ -88,9 +91,10 @@ impl ForwardInput<'_> {
             h_prev: self.h_prev,
             c_prev: self.c_prev,
             gates: None,
-            c: self.c,
-            h: self.h,
-        });
+            c: Output::new(self.c),
+            h: Output::new(self.h),
+        };
+        step.run(team);
     }
 }
 
@@ -100,6 +104,8 @@ fn check_state(rows: usize, hidden: usize, h_prev: &[f32], c_prev: &[f32], c: &[
     }
 }
 
+/// The lengths of everything in it were checked.
+#[derive(Clone, Copy)]
 struct Step<'a> {
     hidden: usize,
     rows: usize,
@@ -107,21 +113,36 @@ struct Step<'a> {
     w_hh: &'a Packed,
     h_prev: &'a [f32],
     c_prev: &'a [f32],
-    gates: Option<&'a mut [f32]>,
-    c: &'a mut [f32],
-    h: &'a mut [f32],
+    gates: Option<Output>,
+    c: Output,
+    h: Output,
 }
 
-impl Kernel for Step<'_> {
+impl Step<'_> {
+    fn run(self, team: &mut Team) {
+        let isa = self.w_hh.isa();
+        let depth = self.hidden + self.input.map_or(0, |(w_ih, ..)| w_ih.depth());
+        let multiply_adds = self.rows * self.w_hh.outputs() * depth;
+        team.split(self.hidden.div_ceil(isa.lanes()), multiply_adds, &|blocks| {
+            isa.run(Blocks { step: self, blocks });
+        });
+    }
+}
+
+/// The step for some blocks of `LANES` units.
+struct Blocks<'a> {
+    step: Step<'a>,
+    blocks: Range<usize>,
+}
+
+impl Kernel for Blocks<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Step { hidden, rows, input, w_hh, h_prev, c_prev, gates, c, h } = self;
-        let gates = gates.map(|g| g.as_mut_ptr());
-        let (c, h) = (c.as_mut_ptr(), h.as_mut_ptr());
+        let Step { hidden, rows, input, w_hh, h_prev, c_prev, gates, c, h } = self.step;
         // A block's panel is read once per group of rows: blocks outside, rows inside, so that it stays in cache.
-        for block in 0..hidden.div_ceil(S::LANES) {
+        for block in self.blocks {
             let unit = block * S::LANES;
             for (first, n) in groups(s, rows) {
                 let state = first * hidden + unit;
@@ -145,12 +166,13 @@ impl Kernel for Step<'_> {
                         col_stride: 1,
                     },
                     c_prev: c_prev[state..].as_ptr(),
-                    gates: gates.map(|g| g.wrapping_add(first * 4 * hidden + unit)),
-                    c: c.wrapping_add(state),
-                    h: h.wrapping_add(state),
+                    gates: gates.map(|g| g.at(first * 4 * hidden + unit)),
+                    c: c.at(state),
+                    h: h.at(state),
                 };
                 // SAFETY: `run` of the border checked every length, so rows `first..first + n` and units
-                // `unit..unit + units` of each array lie within it; the panels are whole by construction.
+                // `unit..unit + units` of each array lie within it; the panels are whole by construction. No other
+                // member of the team has these units.
                 unsafe { with_rows!(n, S, group(s, job)) }
             }
         }

@@ -1,6 +1,7 @@
 //! The fused steps against the equations in f64, at every row count and odd widths, outputs poisoned.
 
 use super::*;
+use crate::Team;
 use crate::packed::Packed;
 use crate::testing::{Fenced, Noise, Unaligned, close, isas, product};
 
@@ -30,7 +31,7 @@ fn step(a: &[f64], c_prev: &[f32], rows: usize, hidden: usize) -> (Vec<f64>, Vec
 
 #[test]
 fn forward_matches_the_equations() {
-    let mut noise = Noise::new(1);
+    let (mut noise, mut team) = (Noise::new(1), Team::new(2));
     for isa in isas() {
         for hidden in HIDDEN {
             for rows in 1..=17 {
@@ -54,7 +55,7 @@ fn forward_matches_the_equations() {
                     c: &mut c,
                     h: &mut h,
                 }
-                .run();
+                .run(&mut team);
                 let what = format!("{isa} H {hidden} R {rows}");
                 close(&gates, &want_gates, 2e-5, 2e-6, &format!("{what} gates"));
                 close(&c, &want_c, 2e-5, 4e-6, &format!("{what} c"));
@@ -66,7 +67,7 @@ fn forward_matches_the_equations() {
 
 #[test]
 fn forward_with_input_matches_the_equations() {
-    let mut noise = Noise::new(2);
+    let (mut noise, mut team) = (Noise::new(2), Team::new(2));
     for isa in isas() {
         for (inputs, hidden) in [(1, 1), (5, 7), (32, 48), (33, 37), (3, 65)] {
             for rows in 1..=17 {
@@ -95,7 +96,7 @@ fn forward_with_input_matches_the_equations() {
                     c: &mut c,
                     h: &mut h,
                 }
-                .run();
+                .run(&mut team);
                 close(&c, &want_c, 2e-5, 4e-6, &format!("{isa} I {inputs} H {hidden} R {rows} c"));
                 close(&h, &want_h, 2e-5, 4e-6, &format!("{isa} I {inputs} H {hidden} R {rows} h"));
             }
@@ -105,7 +106,7 @@ fn forward_with_input_matches_the_equations() {
 
 #[test]
 fn backward_matches_the_equations() {
-    let mut noise = Noise::new(3);
+    let (mut noise, mut team) = (Noise::new(3), Team::new(2));
     for isa in isas() {
         for hidden in HIDDEN {
             for rows in 1..=17 {
@@ -153,7 +154,7 @@ fn backward_matches_the_equations() {
                     c: &Unaligned::new(&c),
                     gates: &mut d_gates,
                 }
-                .run();
+                .run(&mut team);
                 close(&d_gates, &want, 2e-5, 5e-6, &format!("{isa} H {hidden} R {rows} d_gates"));
                 close(&d_c, &want_d_c, 2e-5, 5e-6, &format!("{isa} H {hidden} R {rows} d_c"));
             }

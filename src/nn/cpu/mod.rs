@@ -1,8 +1,9 @@
 //! The fast engine: the network on the kernels, its minibatches parallel across Rayon's threads.
 //!
 //! The minibatch is cut into **shards** of a fixed number of rows. Each runs forward and backward through all layers on one
-//! worker; their gradients are added in a fixed tree ([`reduce`]). So the bits of a result depend on the number of
-//! rows in a shard and on the instruction set, and on nothing else: any number of threads computes the same.
+//! worker, with a [`Team`] of the threads that would be left over; their gradients are added in a fixed tree ([`reduce`]).
+//! So the bits of a result depend on the number of rows in a shard and on the instruction set, and on nothing else: any number of
+//! threads computes the same.
 
 mod reduce;
 mod shard;
@@ -12,13 +13,17 @@ use super::engine::{Engine, LossSums, Masking, NotFinite};
 use super::{Batch, ModelConfig, Parameters, State};
 use crate::optim::{Hyper, Moments, Optimizer};
 use crate::threads::{ThreadError, Threads, for_each_piece};
+use hornpipe_kernels::Team;
 use hornpipe_kernels::elementwise::{add_assign, sum_of_squares};
 use hornpipe_kernels::gemm::Gemm;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use reduce::{live, reduce};
 use shard::{Job, Purpose, Shard, Workspace};
 use std::sync::{Mutex, PoisonError};
-use weights::Weights;
+pub(crate) use weights::Weights;
+
+/// Why [`CpuEngine`] always has gradients to show: only a panic on the way to new ones takes the old away.
+const WHOLE: &str = "the last batch did not panic";
 
 /// The network on the CPU.
 pub struct CpuEngine {
@@ -26,13 +31,18 @@ pub struct CpuEngine {
     gemm: Gemm,
     shard_rows: usize,
     threads: Threads,
+    /// Cores of this machine that the program may use.
+    cores: usize,
     parameters: Parameters,
     moments: Moments,
-    gradients: Parameters,
+    /// Those of the last batch; the next one takes their room.
+    gradients: Option<Parameters>,
     weights: Weights,
     shards: Vec<Shard>,
     /// Workspaces that wait for a thread: as many as can be at work at once.
     workspaces: Mutex<Vec<Workspace>>,
+    /// Threads of each workspace's team.
+    members: usize,
     /// Gradient buffers that wait for a shard: as many as can be in use at once.
     spare: Mutex<Vec<Parameters>>,
     /// `[B, V]`
@@ -68,13 +78,15 @@ impl CpuEngine {
             config: config.clone(),
             gemm,
             shard_rows: shard_rows.max(1),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads,
             moments: Moments::zeros(optimizer, &parameters),
-            gradients: parameters.zeros_like(),
+            gradients: Some(parameters.zeros_like()),
             weights: Weights::new(gemm.isa(), config),
             parameters,
             shards: Vec::new(),
             workspaces: Mutex::new(Vec::new()),
+            members: 0,
             spare: Mutex::new(Vec::new()),
             logits: Vec::new(),
         };
@@ -104,17 +116,35 @@ impl CpuEngine {
 
     /// Makes all the room that batches of `steps` time steps take, whichever thread does what; allocates only at the first such batch.
     fn make_room(&mut self, steps: usize, purpose: Purpose) {
+        self.make_teams();
         // The first shard is the largest.
         let Some(rows) = self.shards.first().map(|s| s.rows) else { return };
         let (threads, shards) = (self.threads.count(), self.shards.len());
         let workspaces = self.workspaces.get_mut().unwrap_or_else(PoisonError::into_inner);
-        while workspaces.len() < threads.min(shards) {
-            workspaces.push(Workspace::new(&self.config, self.gemm));
-        }
         workspaces.iter_mut().for_each(|w| w.make_room(&self.config, steps, rows, purpose));
         let spare = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner);
-        while purpose == Purpose::Training && spare.len() < live(threads, shards) {
-            spare.push(self.parameters.zeros_like());
+        if purpose == Purpose::Training {
+            spare.extend(self.gradients.take());
+            while spare.len() < live(threads, shards) {
+                spare.push(self.parameters.zeros_like());
+            }
+        }
+    }
+
+    /// A workspace for each shard that can be at work at once. Where there are fewer shards than threads, each has a team, so that
+    /// no thread is left over.
+    fn make_teams(&mut self) {
+        let places = self.threads.count().min(self.shards.len()).max(1);
+        // More threads than cores would make members wait for others that do not run.
+        let members = (self.threads.count().min(self.cores) / places).max(1);
+        let workspaces = self.workspaces.get_mut().unwrap_or_else(PoisonError::into_inner);
+        workspaces.truncate(places);
+        if members != self.members {
+            workspaces.iter_mut().for_each(|w| w.set_team(Team::new(members)));
+            self.members = members;
+        }
+        while workspaces.len() < places {
+            workspaces.push(Workspace::new(&self.config, self.gemm, Team::new(members)));
         }
     }
 
@@ -144,6 +174,27 @@ fn take<T>(waiting: &Mutex<Vec<T>>) -> Option<T> {
 
 fn put<T>(waiting: &Mutex<Vec<T>>, one: T) {
     waiting.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+}
+
+/// `work` with a workspace of its own.
+fn with<R>(workspaces: &Mutex<Vec<Workspace>>, work: impl FnOnce(&mut Workspace) -> R) -> R {
+    let mut workspace = take(workspaces).expect("a thread is at one shard at a time");
+    let result = work(&mut workspace);
+    put(workspaces, workspace);
+    result
+}
+
+/// [`reduce`] over the shards. A single one stays on this thread, whose team splits it: Rayon's threads need not wake.
+fn over<R: Send>(
+    threads: &Threads,
+    shards: &mut [Shard],
+    leaf: &(impl Fn(&mut Shard) -> R + Sync),
+    merge: &(impl Fn(R, R) -> R + Sync),
+) -> Option<R> {
+    match shards {
+        [shard] => Some(leaf(shard)),
+        shards => threads.install(|| reduce(threads, shards, leaf, merge)),
+    }
 }
 
 impl Engine for CpuEngine {
@@ -212,39 +263,35 @@ impl Engine for CpuEngine {
         let isa = self.gemm.isa();
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, spare, gradients, .. } =
             self;
-        let sums = threads.install(|| {
-            weights.refresh(threads, parameters);
-            let job = Job { config, parameters, weights, batch, masking, total_weight };
-            let leaf = |shard: &mut Shard| {
-                let mut own = take(spare).unwrap_or_else(|| parameters.zeros_like());
-                let mut workspace = take(workspaces).expect("a thread is at one shard at a time");
-                let sums = workspace.gradients(&job, shard, &mut own);
-                put(workspaces, workspace);
-                (own, sums)
-            };
-            let merge = |left: (Parameters, LossSums), right: (Parameters, LossSums)| {
-                let (mut sum, other) = (left.0, right.0);
-                for_each_piece(threads, [sum.values_mut()], other.values(), &|[a], b| add_assign(isa, a, b));
-                put(spare, other);
-                (sum, left.1.plus(right.1))
-            };
-            let (sum, sums) = reduce(threads, shards, &leaf, &merge)?;
-            put(spare, std::mem::replace(gradients, sum));
-            Some(sums)
-        });
-        sums.unwrap_or_default()
+        weights.refresh(threads, parameters);
+        let job = Job { config, parameters, weights, batch, masking, total_weight };
+        let leaf = |shard: &mut Shard| {
+            let mut own = take(spare).unwrap_or_else(|| parameters.zeros_like());
+            let sums = with(workspaces, |workspace| workspace.gradients(&job, shard, &mut own));
+            (own, sums)
+        };
+        let merge = |left: (Parameters, LossSums), right: (Parameters, LossSums)| {
+            let (mut sum, other) = (left.0, right.0);
+            for_each_piece(threads, [sum.values_mut()], other.values(), &|[a], b| add_assign(isa, a, b));
+            put(spare, other);
+            (sum, left.1.plus(right.1))
+        };
+        let Some((sum, sums)) = over(threads, shards, &leaf, &merge) else { return LossSums::default() };
+        *gradients = Some(sum);
+        sums
     }
 
     fn last_gradients(&self) -> &Parameters {
-        &self.gradients
+        self.gradients.as_ref().expect(WHOLE)
     }
 
     fn update(&mut self, hyper: &Hyper) -> Result<f64, NotFinite> {
-        let gradient_norm = sum_of_squares(self.gemm.isa(), self.gradients.values()).sqrt();
+        let gradient_norm = sum_of_squares(self.gemm.isa(), self.last_gradients().values()).sqrt();
         if !gradient_norm.is_finite() {
             return Err(NotFinite { nats: f64::NAN, gradient_norm });
         }
         let CpuEngine { threads, gemm, parameters, gradients, moments, .. } = self;
+        let gradients = gradients.as_ref().expect(WHOLE);
         let clip = hyper.clip_factor(gradient_norm);
         threads.install(|| moments.update_on(threads, gemm.isa(), hyper, clip, parameters, gradients));
         self.weights.invalidate();
@@ -255,34 +302,20 @@ impl Engine for CpuEngine {
         self.check(batch);
         self.make_room(batch.steps(), Purpose::Evaluation);
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
-        let sums = threads.install(|| {
-            weights.refresh(threads, parameters);
-            let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
-            let leaf = |shard: &mut Shard| {
-                let mut workspace = take(workspaces).expect("a thread is at one shard at a time");
-                let sums = workspace.evaluate(&job, shard);
-                put(workspaces, workspace);
-                sums
-            };
-            reduce(threads, shards, &leaf, &LossSums::plus)
-        });
-        sums.unwrap_or_default()
+        weights.refresh(threads, parameters);
+        let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
+        let leaf = |shard: &mut Shard| with(workspaces, |workspace| workspace.evaluate(&job, shard));
+        over(threads, shards, &leaf, &LossSums::plus).unwrap_or_default()
     }
 
     fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
         self.check(batch);
         self.make_room(batch.steps(), Purpose::Evaluation);
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
-        threads.install(|| {
-            weights.refresh(threads, parameters);
-            let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
-            let leaf = |shard: &mut Shard| {
-                let mut workspace = take(workspaces).expect("a thread is at one shard at a time");
-                workspace.last_logits(&job, shard);
-                put(workspaces, workspace);
-            };
-            reduce(threads, shards, &leaf, &|(), ()| ()).unwrap_or_default();
-        });
+        weights.refresh(threads, parameters);
+        let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
+        let leaf = |shard: &mut Shard| with(workspaces, |workspace| workspace.last_logits(&job, shard));
+        over(threads, shards, &leaf, &|(), ()| ());
         self.gather_logits()
     }
 
@@ -290,16 +323,15 @@ impl Engine for CpuEngine {
         let vocabulary = self.config.vocabulary;
         assert_eq!(tokens.len(), self.rows(), "one character for each row of the state");
         assert!(tokens.iter().all(|&t| (t as usize) < vocabulary), "characters below V");
-        let CpuEngine { config, threads, parameters, weights, shards, .. } = self;
+        self.make_teams();
+        let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
         weights.refresh_generation(threads, parameters);
-        let advance = |shard: &mut Shard| shard.advance(config, parameters, weights, tokens);
-        // A single shard is not worth waking a thread for.
-        match shards.as_mut_slice() {
-            [shard] => advance(shard),
-            shards => {
-                threads.install(|| reduce(threads, shards, &advance, &|(), ()| ()).unwrap_or_default());
-            }
-        }
+        let leaf = |shard: &mut Shard| {
+            with(workspaces, |workspace| {
+                shard.advance(config, parameters, weights, tokens, workspace.team())
+            });
+        };
+        over(threads, shards, &leaf, &|(), ()| ());
         self.gather_logits()
     }
 }

@@ -2,13 +2,15 @@
 
 use super::weights::Weights;
 use crate::nn::engine::Masking;
-use crate::nn::lstm::fast::{Cache, Entering, Leaving, Tools, grow};
-use crate::nn::{Batch, Input, ModelConfig, Parameters, reference::scalar_input};
+use crate::nn::lstm::GATES;
+use crate::nn::lstm::fast::{Cache, Entering, Input, InputGradients, Leaving, Tools, grow};
+use crate::nn::{Batch, ModelConfig, Parameters};
 use hornpipe_kernels::dropout::{Dropout, Site};
-use hornpipe_kernels::elementwise::{add_assign, add_rows};
+use hornpipe_kernels::elementwise::add_rows;
+use hornpipe_kernels::embedding::gather;
 use hornpipe_kernels::gemm::{Gemm, Into, Matrix};
 use hornpipe_kernels::softmax::{CrossEntropy, LossSums};
-use hornpipe_kernels::{Buffer, Isa};
+use hornpipe_kernels::{Buffer, Team};
 
 /// Some rows of the minibatch, with the state that they carry.
 #[derive(Debug)]
@@ -21,8 +23,8 @@ pub(super) struct Shard {
     pub c: Vec<Buffer>,
     /// `[R, V]`: the logits after the last step, where they were asked for.
     pub logits: Buffer,
-    /// `[R, I]`: the input of a step of generation.
-    x: Buffer,
+    /// `[R, 4H]`: what the characters of a step of generation give to the first layer's gates.
+    gates: Buffer,
     /// `[R, H]` each: the new state of one layer in generation, then exchanged with that in `h` and `c`.
     next: [Buffer; 2],
 }
@@ -36,7 +38,7 @@ impl Shard {
             h: vec![state(); config.layers],
             c: vec![state(); config.layers],
             logits: Buffer::zeros(rows * config.vocabulary),
-            x: Buffer::zeros(rows * config.input.size()),
+            gates: Buffer::zeros(rows * GATES * config.hidden),
             next: [state(), state()],
         }
     }
@@ -48,23 +50,28 @@ impl Shard {
         parameters: &Parameters,
         weights: &Weights,
         tokens: &[u32],
+        team: &mut Team,
     ) {
-        let Shard { first_row, rows, h, c, x, next: [next_h, next_c], .. } = self;
-        embed(config, parameters, &tokens[*first_row..][..*rows], x);
+        let Shard { first_row, rows, h, c, gates, next: [next_h, next_c], .. } = self;
+        let (isa, width) = (weights.linear.isa(), GATES * config.hidden);
+        gather(isa, width, &weights.table, &tokens[*first_row..][..*rows], gates, team);
         for (l, layer) in weights.layers.iter().enumerate() {
             let (below, own) = h.split_at_mut(l);
-            layer.step(below.last().unwrap_or(x), &own[0], &c[l], next_h, next_c);
+            match below.last() {
+                None => layer.first_step(gates, &own[0], &c[l], next_h, next_c, team),
+                Some(x) => layer.step(x, &own[0], &c[l], next_h, next_c, team),
+            }
             std::mem::swap(&mut own[0], next_h);
             std::mem::swap(&mut c[l], next_c);
         }
-        self.top_logits(parameters, weights);
+        self.top_logits(parameters, weights, team);
     }
 
     /// The logits of the carried state.
-    fn top_logits(&mut self, parameters: &Parameters, weights: &Weights) {
+    fn top_logits(&mut self, parameters: &Parameters, weights: &Weights, team: &mut Team) {
         let (_, bias) = parameters.layout().linear();
         let top = self.h.last().expect("a network has a layer");
-        weights.linear.multiply(top, Some(parameters.slice(bias)), &mut self.logits);
+        weights.linear.multiply(top, Some(parameters.slice(bias)), &mut self.logits, team);
     }
 }
 
@@ -84,11 +91,10 @@ pub(super) struct Workspace {
     caches: Vec<Cache>,
     /// `[T, R, H]` for each layer: its output after dropout. Empty without dropout.
     dropped: Vec<Buffer>,
-    /// `[T, R, I]`: the input of the first layer, then its gradient.
-    input: Buffer,
-    input_gradient: Buffer,
-    /// `[T, R, H]`: the gradient of a layer's output, and the next one's.
-    d_h: [Buffer; 2],
+    /// `[V, 4H]`: the gradient of what each character gives to the first layer's gates.
+    d_table: Buffer,
+    /// `[T, R, H]`: the gradient of a layer's output.
+    d_h: Buffer,
     /// `[T, R, V]`
     logits: Buffer,
     /// `[T, R]` each: the shard's part of the batch.
@@ -120,39 +126,44 @@ impl Job<'_> {
 }
 
 impl Workspace {
-    pub fn new(config: &ModelConfig, gemm: Gemm) -> Self {
+    pub fn new(config: &ModelConfig, gemm: Gemm, team: Team) -> Self {
         let empty = || Buffer::zeros(0);
         Workspace {
             caches: (0..config.layers).map(|_| Cache::new(config.hidden)).collect(),
             dropped: vec![empty(); config.layers],
-            input: empty(),
-            input_gradient: empty(),
-            d_h: [empty(), empty()],
+            d_table: empty(),
+            d_h: empty(),
             logits: empty(),
             tokens: Vec::new(),
             targets: Vec::new(),
             weights: Vec::new(),
             resets: Vec::new(),
-            tools: Tools::new(gemm),
+            tools: Tools::new(gemm, team),
         }
+    }
+
+    /// Who works on a shard from now on.
+    pub fn set_team(&mut self, team: Team) {
+        self.tools.team = team;
+    }
+
+    pub fn team(&mut self) -> &mut Team {
+        &mut self.tools.team
     }
 
     /// Makes room for a shard of `steps` × `rows`; allocates only where there was never as much.
     pub fn make_room(&mut self, config: &ModelConfig, steps: usize, rows: usize, purpose: Purpose) {
         let tokens = steps * rows;
-        let Workspace { caches, dropped, input, input_gradient, d_h, logits, tools, .. } = self;
+        let Workspace { caches, dropped, d_table, d_h, logits, tools, .. } = self;
         caches.iter_mut().for_each(|cache| cache.prepare(steps, rows));
         tools.prepare(rows, config.hidden);
-        grow(input, tokens * config.input.size());
         grow(logits, tokens * config.vocabulary);
         if purpose == Purpose::Training {
-            d_h.iter_mut().for_each(|d| grow(d, tokens * config.hidden));
+            grow(d_h, tokens * config.hidden);
             if config.dropout > 0.0 {
                 dropped.iter_mut().for_each(|d| grow(d, tokens * config.hidden));
             }
-            if let Input::Embedding(size) = config.input {
-                grow(input_gradient, tokens * size);
-            }
+            grow(d_table, config.vocabulary * GATES * config.hidden);
         }
         fn reserve<T>(part: &mut Vec<T>, tokens: usize) {
             part.clear();
@@ -187,27 +198,26 @@ impl Workspace {
         let config = job.config;
         let isa = self.tools.gemm.isa();
         let tokens = job.batch.steps() * shard.rows;
-        let inputs = tokens * config.input.size();
-        embed(config, job.parameters, &self.tokens, &mut self.input[..inputs]);
         for l in 0..config.layers {
             let dropout = job.dropout(l, shard);
             let (below, rest) = self.caches.split_at_mut(l);
             let cache = &mut rest[0];
-            let x = match below.last() {
-                None => &self.input[..inputs],
-                Some(_) if dropout.is_some() => &self.dropped[l - 1][..tokens * config.hidden],
-                Some(cache) => cache.output(),
+            let input = match below.last() {
+                None => Input::Characters { tokens: &self.tokens, table: &job.weights.table },
+                Some(_) if dropout.is_some() => Input::Below(&self.dropped[l - 1][..tokens * config.hidden]),
+                Some(cache) => Input::Below(cache.output()),
             };
             let (h, c) = cache.initial_state();
             h.copy_from_slice(&shard.h[l]);
             c.copy_from_slice(&shard.c[l]);
-            cache.forward(Entering { weights: &job.weights.layers[l], x, resets: &self.resets });
+            let entering = Entering { weights: &job.weights.layers[l], input, resets: &self.resets };
+            cache.forward(entering, &mut self.tools.team);
             let (h, c) = cache.final_state();
             shard.h[l].copy_from_slice(h);
             shard.c[l].copy_from_slice(c);
             if let Some(dropout) = dropout {
                 let dropped = &mut self.dropped[l][..tokens * config.hidden];
-                dropout.apply(isa, config.hidden, cache.output(), dropped);
+                dropout.apply(isa, config.hidden, cache.output(), dropped, &mut self.tools.team);
             }
         }
         self.weights.iter().position(|&w| w != 0.0).map_or(job.batch.steps(), |at| at / shard.rows)
@@ -231,7 +241,12 @@ impl Workspace {
         let top = Self::top(&self.caches, &self.dropped, dropout, tokens * hidden);
         let logits = &mut self.logits[from * vocabulary..tokens * vocabulary];
         let (_, bias) = job.parameters.layout().linear();
-        job.weights.linear.multiply(&top[from * hidden..], Some(job.parameters.slice(bias)), logits);
+        job.weights.linear.multiply(
+            &top[from * hidden..],
+            Some(job.parameters.slice(bias)),
+            logits,
+            &mut self.tools.team,
+        );
         let (targets, weights) = (&self.targets[from..], &self.weights[from..]);
         CrossEntropy { logits, targets, weights, total_weight }.run(self.tools.gemm.isa(), vocabulary)
     }
@@ -245,7 +260,7 @@ impl Workspace {
     /// Forward only; the shard's logits after the last step are overwritten.
     pub fn last_logits(&mut self, job: &Job, shard: &mut Shard) {
         self.layers_forward(job, shard);
-        shard.top_logits(job.parameters, job.weights);
+        shard.top_logits(job.parameters, job.weights, &mut self.tools.team);
     }
 
     /// Forward and backward; `gradients` are overwritten.
@@ -261,85 +276,69 @@ impl Workspace {
         let (hidden, vocabulary) = (job.config.hidden, job.config.vocabulary);
         let (from, tokens) = (first * shard.rows, self.tokens.len());
         let Workspace { caches, dropped, d_h, logits, tools, .. } = self;
-        let d_top = &mut d_h[0][..tokens * hidden];
+        let d_top = &mut d_h[..tokens * hidden];
         let (before, d_top) = d_top.split_at_mut(from * hidden);
         before.fill(0.0);
         let d_logits = &logits[from * vocabulary..tokens * vocabulary];
-        job.weights.linear_back.multiply(d_logits, None, d_top);
+        job.weights.linear_back.multiply(d_logits, None, d_top, &mut tools.team);
 
         let (weight, _) = gradients.layout().linear();
         let [d_weight, d_bias] = gradients.slices_mut(weight);
         let top = Self::top(caches, dropped, job.dropout(0, shard).is_some(), tokens * hidden);
         let top = Matrix::new(&top[from * hidden..], tokens - from, hidden);
         let d_logits_matrix = Matrix::new(d_logits, tokens - from, vocabulary).t();
-        tools.gemm.multiply(d_logits_matrix, top, Into::Overwrite, d_weight, &mut tools.scratch);
+        let Tools { gemm, scratch, team, .. } = tools;
+        gemm.multiply(d_logits_matrix, top, Into::Overwrite, d_weight, scratch, team);
         d_bias.fill(0.0);
-        add_rows(tools.gemm.isa(), d_logits, d_bias);
+        add_rows(gemm.isa(), d_logits, d_bias);
     }
 
     fn layers_backward(&mut self, job: &Job, shard: &Shard, gradients: &mut Parameters) {
         let config = job.config;
-        let tokens = self.tokens.len();
-        let Workspace { caches, dropped, input, input_gradient, d_h, tools, resets, .. } = self;
-        let [d_out, d_in] = d_h;
-        let (mut d_out, mut d_in) =
-            (&mut d_out[..tokens * config.hidden], &mut d_in[..tokens * config.hidden]);
-        let input = &input[..tokens * config.input.size()];
+        let len = self.tokens.len() * config.hidden;
+        let Workspace { caches, dropped, d_table, d_h, tools, resets, tokens, .. } = self;
+        let d_table = &mut d_table[..job.weights.table.len()];
+        let d_h = &mut d_h[..len];
         for l in (0..config.layers).rev() {
             let dropout = job.dropout(l, shard);
             if let Some(dropout) = dropout {
-                dropout.apply_in_place(tools.gemm.isa(), config.hidden, d_out);
+                dropout.backward(tools.gemm.isa(), &dropped[l][..len], d_h, &mut tools.team);
             }
             let (below, rest) = caches.split_at_mut(l);
             let cache = &mut rest[0];
-            let x = match below.last() {
-                None => input,
-                Some(_) if dropout.is_some() => &dropped[l - 1][..tokens * config.hidden],
-                Some(cache) => cache.output(),
-            };
             let weights = &job.weights.layers[l];
-            let at = gradients.layout().layer(l).w_ih;
-            let table = gradients.layout().embedding();
-            let d_x = match (l, table) {
-                (0, None) => None,
-                (0, Some(_)) => Some(&mut input_gradient[..input.len()]),
-                _ => Some(&mut d_in[..]),
-            };
-            let [d_w_ih, d_w_hh, d_bias] = gradients.slices_mut(at);
-            let leaving = Leaving { d_w_ih, d_w_hh, d_bias, d_x };
-            cache.backward(Entering { weights, x, resets }, d_out, leaving, tools);
-            if l > 0 {
-                std::mem::swap(&mut d_out, &mut d_in);
-            } else if let Some(table) = table {
-                let d_x = &input_gradient[..input.len()];
-                embed_backward(tools.gemm.isa(), config, &self.tokens, d_x, gradients.slice_mut(table));
+            let [d_w_ih, d_w_hh, d_bias] = gradients.slices_mut(gradients.layout().layer(l).w_ih);
+            match below.last() {
+                None => {
+                    let input = Input::Characters { tokens, table: &job.weights.table };
+                    let leaving = Leaving { d_w_hh, input: InputGradients::Characters(d_table) };
+                    cache.backward(Entering { weights, input, resets }, d_h, leaving, tools);
+                }
+                Some(cache_below) => {
+                    let dropped = dropout.map(|_| &dropped[l - 1][..len]);
+                    let input = Input::Below(dropped.unwrap_or(cache_below.output()));
+                    let leaving = Leaving { d_w_hh, input: InputGradients::Below { d_w_ih, d_bias } };
+                    cache.backward(Entering { weights, input, resets }, d_h, leaving, tools);
+                }
             }
         }
+        self.first_layer_backward(job, gradients);
     }
-}
 
-/// What enters the first layer, `[N, I]`, for `N` characters.
-fn embed(config: &ModelConfig, parameters: &Parameters, tokens: &[u32], x: &mut [f32]) {
-    match (config.input, parameters.layout().embedding()) {
-        (Input::Embedding(size), Some(table)) => {
-            let table = parameters.slice(table);
-            for (x, &token) in x.chunks_exact_mut(size).zip(tokens) {
-                x.copy_from_slice(&table[token as usize * size..][..size]);
-            }
+    /// From the gradient of what each character gives to the first layer to those of `w_ih`, the bias and the embedding.
+    fn first_layer_backward(&mut self, job: &Job, gradients: &mut Parameters) {
+        let (vocabulary, inputs) = (job.config.vocabulary, job.config.input.size());
+        let d_table = &self.d_table[..job.weights.table.len()];
+        let Tools { gemm, scratch, team, .. } = &mut self.tools;
+        let [d_w_ih, _, d_bias] = gradients.slices_mut(gradients.layout().layer(0).w_ih);
+        let features = Matrix::new(job.weights.features(job.parameters), vocabulary, inputs);
+        let d_gates = Matrix::new(d_table, vocabulary, d_bias.len()).t();
+        gemm.multiply(d_gates, features, Into::Overwrite, d_w_ih, scratch, team);
+        d_bias.fill(0.0);
+        add_rows(gemm.isa(), d_table, d_bias);
+        if let Some(embedding) = gradients.layout().embedding() {
+            let d_embedding = gradients.slice_mut(embedding);
+            job.weights.layers[0].input_back.multiply(d_table, None, d_embedding, team);
         }
-        _ => {
-            for (x, &token) in x.iter_mut().zip(tokens) {
-                *x = scalar_input(token, config.vocabulary);
-            }
-        }
-    }
-}
-
-/// The gradient of the embedding `[V, E]`, overwritten: each character's row is the sum over its places, in their order.
-fn embed_backward(isa: Isa, config: &ModelConfig, tokens: &[u32], d_x: &[f32], d_table: &mut [f32]) {
-    let size = config.input.size();
-    d_table.fill(0.0);
-    for (d_x, &token) in d_x.chunks_exact(size).zip(tokens) {
-        add_assign(isa, &mut d_table[token as usize * size..][..size], d_x);
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | product | shape | by |
 //! |---|---|---|
-//! | `x · w_ihᵀ + b`, all steps and gates | `[T·R, I] × [I, 4H]` | weights packed once a step ([`Packed`]) |
+//! | `x · w_ihᵀ + b`, all steps and gates | `[T·R, I] × [I, 4H]` | weights packed once a step ([`Packed`]); the first layer looks it up, see [`Input`] |
 //! | `h_prev · w_hhᵀ`, one step, with the gate maths | `[R, H] × [H, 4H]` | [`lstm::Forward`] |
 //! | `d_a · w_hh`, one step, with the gate gradients | `[R, 4H] × [4H, H]` | [`lstm::Backward`] |
 //! | `d_w_ih = d_aᵀ · x`, `d_w_hh = d_aᵀ · h_prev` | `[4H, T·R] × [T·R, I or H]` | [`Gemm`] |
@@ -14,18 +14,20 @@
 //! the activations are read again while they are in cache. For the sums over `T·R` that means one addition more a chunk.
 
 use super::GATES;
+use crate::threads::Threads;
 use hornpipe_kernels::elementwise::add_rows;
+use hornpipe_kernels::embedding::{gather, scatter_add};
 use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
-use hornpipe_kernels::{Buffer, Isa, Packed, lstm};
+use hornpipe_kernels::{Buffer, Isa, Packed, Team, lstm};
 use std::ops::Range;
 
 /// The weights of one layer as the kernels read them; packed again after each update.
 #[derive(Clone, Debug)]
 pub struct LayerWeights {
     /// `w_ih`, for `x · w_ihᵀ`.
-    input: Packed,
+    pub input: Packed,
     /// `w_ih`, for `d_a · w_ih`.
-    input_back: Packed,
+    pub input_back: Packed,
     /// `w_ih` in gate order, for the fused step of generation.
     input_gates: Packed,
     /// `w_hh` in gate order, for the fused forward step.
@@ -33,7 +35,7 @@ pub struct LayerWeights {
     /// `w_hh`, for the fused backward step.
     recurrent_back: Packed,
     /// `[4H]`
-    bias: Vec<f32>,
+    pub bias: Vec<f32>,
 }
 
 impl LayerWeights {
@@ -50,17 +52,19 @@ impl LayerWeights {
         }
     }
 
-    /// Packs what depends on `w_ih [4H, I]` and the bias `[4H]`, for training.
-    pub fn pack_input(&mut self, w_ih: &[f32], bias: &[f32]) {
-        self.input.pack_rows(w_ih);
-        self.input_back.pack_columns(w_ih);
-        self.bias.copy_from_slice(bias);
+    /// Packs `w_ih [4H, I]`, `w_hh [4H, H]` and the bias `[4H]` for training.
+    pub fn pack(&mut self, w_ih: &[f32], w_hh: &[f32], bias: &[f32]) {
+        self.pack_on(&Threads::One, w_ih, w_hh, bias);
     }
 
-    /// Packs what depends on `w_hh [4H, H]`.
-    pub fn pack_recurrent(&mut self, w_hh: &[f32]) {
-        self.recurrent.pack_rows(w_hh);
-        self.recurrent_back.pack_columns(w_hh);
+    /// The same on several threads.
+    pub(crate) fn pack_on(&mut self, threads: &Threads, w_ih: &[f32], w_hh: &[f32], bias: &[f32]) {
+        let LayerWeights { input, input_back, recurrent, recurrent_back, .. } = self;
+        threads.join(
+            || threads.join(|| input.pack_rows(w_ih), || input_back.pack_columns(w_ih)),
+            || threads.join(|| recurrent.pack_rows(w_hh), || recurrent_back.pack_columns(w_hh)),
+        );
+        self.bias.copy_from_slice(bias);
     }
 
     /// Packs `w_ih [4H, I]` for generation.
@@ -68,8 +72,29 @@ impl LayerWeights {
         self.input_gates.pack_rows(w_ih);
     }
 
-    /// One step of generation: `x [R, I]`, `h` and `c [R, H]`; `next_h` and `next_c` are overwritten.
-    pub fn step(&self, x: &[f32], h: &[f32], c: &[f32], next_h: &mut [f32], next_c: &mut [f32]) {
+    /// One step of generation of the first layer: `gates [R, 4H]` is what the characters give, looked up; it is overwritten.
+    pub fn first_step(
+        &self,
+        gates: &mut [f32],
+        h: &[f32],
+        c: &[f32],
+        next_h: &mut [f32],
+        next_c: &mut [f32],
+        team: &mut Team,
+    ) {
+        lstm::Forward { w_hh: &self.recurrent, h_prev: h, c_prev: c, gates, c: next_c, h: next_h }.run(team);
+    }
+
+    /// One step of generation of a layer that has one below: `x [R, I]`, `h` and `c [R, H]`; `next_h` and `next_c` are overwritten.
+    pub fn step(
+        &self,
+        x: &[f32],
+        h: &[f32],
+        c: &[f32],
+        next_h: &mut [f32],
+        next_c: &mut [f32],
+        team: &mut Team,
+    ) {
         lstm::ForwardInput {
             w_ih: &self.input_gates,
             w_hh: &self.recurrent,
@@ -80,8 +105,23 @@ impl LayerWeights {
             c: next_c,
             h: next_h,
         }
-        .run();
+        .run(team);
     }
+}
+
+/// What enters a layer.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// `[T, R, I]`: the output of the layer below.
+    Below(&'a [f32]),
+    /// There are only `V` different inputs of the first layer, fewer than tokens as a rule. So what each character gives to the
+    /// gates is computed once, and then looked up.
+    Characters {
+        /// `[T, R]`
+        tokens: &'a [u32],
+        /// `[V, 4H]`: `x · w_ihᵀ + b` of each character.
+        table: &'a [f32],
+    },
 }
 
 /// What a layer works on, the same forward and backward.
@@ -89,8 +129,8 @@ impl LayerWeights {
 pub struct Entering<'a> {
     /// Its packed weights.
     pub weights: &'a LayerWeights,
-    /// `[T, R, I]`: the input.
-    pub x: &'a [f32],
+    /// What enters it.
+    pub input: Input<'a>,
     /// `[T, R]`: where the state that enters a step is zero.
     pub resets: &'a [bool],
 }
@@ -98,14 +138,24 @@ pub struct Entering<'a> {
 /// The gradients that a layer computes; each is overwritten.
 #[derive(Debug)]
 pub struct Leaving<'a> {
-    /// `[4H, I]`
-    pub d_w_ih: &'a mut [f32],
     /// `[4H, H]`
     pub d_w_hh: &'a mut [f32],
-    /// `[4H]`
-    pub d_bias: &'a mut [f32],
-    /// `[T, R, I]`: the gradient of the input, where it is asked for.
-    pub d_x: Option<&'a mut [f32]>,
+    /// Those of the input.
+    pub input: InputGradients<'a>,
+}
+
+/// The gradients on the side of what entered, as in [`Input`].
+#[derive(Debug)]
+pub enum InputGradients<'a> {
+    /// Of a layer that has one below.
+    Below {
+        /// `[4H, I]`
+        d_w_ih: &'a mut [f32],
+        /// `[4H]`
+        d_bias: &'a mut [f32],
+    },
+    /// `[V, 4H]`: the gradient of the table.
+    Characters(&'a mut [f32]),
 }
 
 /// What one layer keeps from the forward pass for the backward pass.
@@ -155,6 +205,17 @@ impl Cache {
         &self.h[size..(self.steps + 1) * size]
     }
 
+    /// `[T, R, 4H]`: the activated gates. Whole only until the backward pass of this layer.
+    pub fn gates(&self) -> &[f32] {
+        &self.gates[..self.steps * GATES * self.rows * self.hidden]
+    }
+
+    /// `[T, R, H]`: the cell state after each step.
+    pub fn cell(&self) -> &[f32] {
+        let size = self.rows * self.hidden;
+        &self.c[size..(self.steps + 1) * size]
+    }
+
     /// The state that enters the first step, `h` and `c` each `[R, H]`, to be set.
     pub fn initial_state(&mut self) -> (&mut [f32], &mut [f32]) {
         let size = self.rows * self.hidden;
@@ -169,16 +230,24 @@ impl Cache {
     }
 
     /// Runs the layer over its input from the initial state.
-    pub fn forward(&mut self, input: Entering) {
-        let Entering { weights, x, resets } = input;
+    pub fn forward(&mut self, input: Entering, team: &mut Team) {
+        let Entering { weights, input, resets } = input;
         let (rows, hidden) = (self.rows, self.hidden);
-        let (size, inputs) = (rows * hidden, x.len() / (self.steps * rows));
+        let (size, width) = (rows * hidden, GATES * hidden);
+        let isa = weights.recurrent.isa();
         let Cache { gates, h, c, entering, .. } = self;
         for steps in chunks(self.steps, rows) {
             let tokens = steps.start * rows..steps.end * rows;
-            let gates = &mut gates[tokens.start * GATES * hidden..tokens.end * GATES * hidden];
-            let x = &x[tokens.start * inputs..tokens.end * inputs];
-            weights.input.multiply(x, Some(&weights.bias), gates);
+            let gates = &mut gates[tokens.start * width..tokens.end * width];
+            match input {
+                Input::Below(x) => {
+                    let x = &x[tokens.start * weights.input.depth()..tokens.end * weights.input.depth()];
+                    weights.input.multiply(x, Some(&weights.bias), gates, team);
+                }
+                Input::Characters { tokens: index, table } => {
+                    gather(isa, width, table, &index[tokens], gates, team);
+                }
+            }
             for (t, gates) in steps.zip(gates.chunks_exact_mut(GATES * size)) {
                 let resets = &resets[t * rows..(t + 1) * rows];
                 let (h_prev, h) = h[t * size..(t + 2) * size].split_at_mut(size);
@@ -192,19 +261,22 @@ impl Cache {
                     c,
                     h,
                 }
-                .run();
+                .run(team);
             }
         }
     }
 
-    /// Back-propagates `d_h [T, R, H]`, the gradient of the output. All of `gradients` are **overwritten**. Afterwards the layer's
-    /// output is no longer whole.
-    pub fn backward(&mut self, input: Entering, d_h: &[f32], gradients: Leaving, tools: &mut Tools) {
-        let Entering { weights, x, resets } = input;
-        let Leaving { d_w_ih, d_w_hh, d_bias, mut d_x } = gradients;
-        let (rows, hidden, inputs) = (self.rows, self.hidden, x.len() / (self.steps * self.rows));
+    /// Back-propagates `d_h [T, R, H]`, the gradient of the output; where there is a layer below, it becomes the gradient of
+    /// that one's output. All of `gradients` are **overwritten**. Afterwards the layer's output is no longer whole.
+    pub fn backward(&mut self, input: Entering, d_h: &mut [f32], gradients: Leaving, tools: &mut Tools) {
+        let Entering { weights, input, resets } = input;
+        let Leaving { d_w_hh, input: mut input_gradients } = gradients;
+        let (rows, hidden, width) = (self.rows, self.hidden, GATES * self.hidden);
         tools.d_c[..rows * hidden].fill(0.0);
-        d_bias.fill(0.0);
+        match &mut input_gradients {
+            InputGradients::Below { d_bias, .. } => d_bias.fill(0.0),
+            InputGradients::Characters(d_table) => d_table.fill(0.0),
+        }
         let mut into = Into::Overwrite;
         for steps in chunks(self.steps, rows).rev() {
             for t in steps.clone().rev() {
@@ -215,16 +287,24 @@ impl Cache {
             for_each_reset(&resets[from..to], |at| {
                 self.h[(from + at) * hidden..(from + at + 1) * hidden].fill(0.0);
             });
-            let Tools { gemm, scratch, .. } = tools;
-            let gates = &self.gates[from * GATES * hidden..to * GATES * hidden];
-            let d_gates = Matrix::new(gates, to - from, GATES * hidden).t();
-            let x = Matrix::new(&x[from * inputs..to * inputs], to - from, inputs);
-            gemm.multiply(d_gates, x, into, d_w_ih, scratch);
+            let Tools { gemm, scratch, team, .. } = tools;
+            let gates = &self.gates[from * width..to * width];
+            let d_gates = Matrix::new(gates, to - from, width).t();
             let h_prev = Matrix::new(&self.h[from * hidden..to * hidden], to - from, hidden);
-            gemm.multiply(d_gates, h_prev, into, d_w_hh, scratch);
-            add_rows(gemm.isa(), gates, d_bias);
-            if let Some(d_x) = d_x.as_deref_mut() {
-                weights.input_back.multiply(gates, None, &mut d_x[from * inputs..to * inputs]);
+            gemm.multiply(d_gates, h_prev, into, d_w_hh, scratch, team);
+            match (input, &mut input_gradients) {
+                (Input::Below(x), InputGradients::Below { d_w_ih, d_bias }) => {
+                    let inputs = weights.input.depth();
+                    let x = Matrix::new(&x[from * inputs..to * inputs], to - from, inputs);
+                    gemm.multiply(d_gates, x, into, d_w_ih, scratch, team);
+                    add_rows(gemm.isa(), gates, d_bias);
+                    // The gradient of the output at these steps has had its use.
+                    weights.input_back.multiply(gates, None, &mut d_h[from * inputs..to * inputs], team);
+                }
+                (Input::Characters { tokens, .. }, InputGradients::Characters(d_table)) => {
+                    scatter_add(gemm.isa(), width, gates, &tokens[from..to], d_table, team);
+                }
+                _ => unreachable!("gradients of what entered"),
             }
             into = Into::Accumulate;
         }
@@ -257,7 +337,7 @@ impl Cache {
             c: &self.c[(t + 1) * size..(t + 2) * size],
             gates: &mut before[t * wide..],
         }
-        .run();
+        .run(&mut tools.team);
         for_each_reset(own_resets, |r| d_c[r * hidden..(r + 1) * hidden].fill(0.0));
     }
 }
@@ -265,20 +345,22 @@ impl Cache {
 /// Tokens (steps × rows) that pass through a layer's products together.
 const CHUNK: usize = 256;
 
-/// The time steps, cut into runs of about [`CHUNK`] tokens. What one product writes, the recurrence reads, and the next product reads
-/// again is then still in the second-level cache. The cut depends on the shapes alone.
+/// The time steps, cut into runs of about [`CHUNK`] tokens that are as equal as can be. What one product writes, the recurrence reads,
+/// and the next product reads again is then still in the second-level cache. The cut depends on the shapes alone.
 fn chunks(steps: usize, rows: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let length = (CHUNK / rows).clamp(1, steps.max(1));
-    (0..steps).step_by(length).map(move |first| first..(first + length).min(steps))
+    let count = ((steps * rows + CHUNK / 2) / CHUNK).clamp(1, steps.max(1));
+    (0..count).map(move |chunk| chunk * steps / count..(chunk + 1) * steps / count)
 }
 
-/// What the backward pass of every layer borrows.
-#[derive(Clone, Debug)]
+/// What the passes of every layer borrow.
+#[derive(Debug)]
 pub struct Tools {
     /// Who does the large products.
     pub gemm: Gemm,
     /// Its room.
     pub scratch: Scratch,
+    /// Who shares the work.
+    pub team: Team,
     /// `[R, H]`: the gradient of the cell state on its way back.
     d_c: Buffer,
     /// `[R, 4H]`: the next step's gate gradients where some of its rows reset.
@@ -287,8 +369,14 @@ pub struct Tools {
 
 impl Tools {
     /// Tools without room yet.
-    pub fn new(gemm: Gemm) -> Self {
-        Tools { gemm, scratch: gemm.scratch(), d_c: Buffer::zeros(0), d_gates_next: Buffer::zeros(0) }
+    pub fn new(gemm: Gemm, team: Team) -> Self {
+        Tools {
+            gemm,
+            scratch: Scratch::default(),
+            team,
+            d_c: Buffer::zeros(0),
+            d_gates_next: Buffer::zeros(0),
+        }
     }
 
     /// Makes them fit `rows` × `hidden`; allocates only where they were never as large.

@@ -1,0 +1,50 @@
+//! Tunes in ABC notation: read, checked, played.
+//!
+//! [`read`] takes any text and gives its tunes: a [`Tune`] has a header and voices of bars, each with its events and
+//! their places in the text. It reads ABC 2.1 as collections really have it and never fails: what it cannot make sense of it leaves
+//! out, and says so in the tune's [`diagnostics`](Tune::diagnostics). Lengths are exact [`Fraction`]s of a whole note.
+//!
+//! ```text
+//! text ─► read ─► Tune ─┬─► check ─► Report               full bars, balanced repeats
+//!                       └─► Timeline ─► perform ─► midi   what sounds when; which keys are struck
+//! ```
+//!
+//! `README.md` beside the source says how far to trust it: what abc2midi finds in the same tunes.
+
+mod check;
+mod diagnostic;
+mod fraction;
+mod harmony;
+mod key;
+mod meter;
+mod midi;
+mod music;
+mod musicxml;
+mod notes;
+mod order;
+mod perform;
+mod pitch;
+mod reader;
+mod scan;
+mod strain;
+mod timeline;
+mod tune;
+mod voice;
+
+pub use check::{Report, check};
+pub use diagnostic::{Diagnostic, Place, Problem, Severity};
+pub use fraction::Fraction;
+pub use harmony::{Harmony, Kind};
+pub use key::{Key, Mode, Tonic};
+pub use meter::{Meter, Tempo};
+pub use midi::{MidiOptions, TICKS, midi};
+pub use musicxml::musicxml;
+pub use order::{Section, TooLong, playing_order};
+pub use perform::{Player, Strike, perform};
+pub use pitch::{LETTERS, Pitch, SEMITONES, accidental};
+pub use reader::read;
+pub use strain::{Strain, strains};
+pub use timeline::{Measure, Sound, Timeline};
+pub use tune::{
+    Bar, BarLine, Ending, Event, EventKind, Field, Head, Header, Note, Rest, Style, Tune, Tuplet, Voice,
+};

@@ -1,0 +1,148 @@
+//! What the commands share that turn tunes into files of another kind.
+
+use crate::abc::{Timeline, Tune, read};
+use crate::cli::output::{self, tell, thousands};
+use crate::cli::progress::Bar;
+use crate::corpus::{self, CorpusError};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Which tunes, and where to.
+#[derive(Debug, clap::Args)]
+pub struct Files {
+    /// An ABC file, or - for standard input.
+    file: PathBuf,
+    /// The N-th tune of the file, counted from 1 [default: the first, or all of them into a folder].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tune: Option<u32>,
+    /// Write here. A folder (one that exists, or a name that ends in /) takes a file for each tune; - is standard output.
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+}
+
+impl Files {
+    /// Converts the tunes; files in a folder are named by number and title and get this extension.
+    ///
+    /// A tune that cannot be converted is an error where it is the only one; among others it is told and passed over.
+    pub fn convert(
+        &self,
+        extension: &str,
+        mut convert: impl FnMut(&Tune, &Timeline) -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        let name = self.file.display();
+        let (_, text) = corpus::texts(std::slice::from_ref(&self.file))?.remove(0);
+        let tunes = read(&text);
+        if tunes.is_empty() {
+            return Err(CorpusError::NoTune { name: name.to_string(), lines: text.lines().count() }.into());
+        }
+        let into_folder = self.output.is_dir() || self.output.as_os_str().to_string_lossy().ends_with('/');
+        if let Some(n) = self.tune
+            && n as usize > tunes.len()
+        {
+            bail!("{name} has {} tunes; there is no tune {n}", thousands(tunes.len()));
+        }
+        if self.tune.is_none() && into_folder {
+            return self.convert_all(&tunes, extension, &mut convert);
+        }
+        let n = self.tune.unwrap_or(1) as usize;
+        if self.tune.is_none() && tunes.len() > 1 {
+            let count = thousands(tunes.len());
+            tell!("the first of {count} tunes; --tune N takes another one, a folder as -o takes all");
+        }
+        let tune = &tunes[n - 1];
+        let bytes = one(tune, &mut convert).with_context(|| described(n, tune))?;
+        if self.output.as_os_str() == "-" {
+            return output::print_bytes(&bytes);
+        }
+        let path =
+            if into_folder { self.output.join(file_name(n, tune, extension)) } else { self.output.clone() };
+        if into_folder {
+            make_folder(&self.output)?;
+        }
+        output::write(&path, &bytes)?;
+        tell!("wrote {}", path.display());
+        Ok(())
+    }
+
+    fn convert_all(
+        &self,
+        tunes: &[Tune],
+        extension: &str,
+        convert: &mut impl FnMut(&Tune, &Timeline) -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        make_folder(&self.output)?;
+        let (bar, began) = (Bar::percent("converting"), Instant::now());
+        let mut written = 0;
+        for (n, tune) in (1..).zip(tunes) {
+            match one(tune, convert) {
+                Ok(bytes) => {
+                    output::write(&self.output.join(file_name(n, tune, extension)), &bytes)?;
+                    written += 1;
+                }
+                Err(error) => bar.line(&format!("left out {}: {error:#}", described(n, tune))),
+            }
+            if began.elapsed().as_secs_f64() > 2.0 {
+                bar.set(n as f64 / tunes.len() as f64);
+            }
+        }
+        bar.clear();
+        tell!("wrote {} files to {}", thousands(written), self.output.display());
+        match written {
+            0 => bail!("no tune of {} could be converted", self.file.display()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn one(tune: &Tune, convert: &mut impl FnMut(&Tune, &Timeline) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    if tune.notes().next().is_none() {
+        bail!("it has no notes");
+    }
+    if !tune.is_readable() {
+        tell!(
+            "some of {:?} cannot be read and is left out; hornpipe abc check says what",
+            tune.header.title()
+        );
+    }
+    convert(tune, &Timeline::new(tune)?)
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
+fn described(n: usize, tune: &Tune) -> String {
+    format!("tune {n}, {:?}", tune.header.title())
+}
+
+/// `0042-the-night-train.mid`
+fn file_name(n: usize, tune: &Tune, extension: &str) -> String {
+    let mut slug = String::new();
+    for c in tune.header.title().chars() {
+        match c.to_ascii_lowercase() {
+            c @ ('a'..='z' | '0'..='9') => slug.push(c),
+            '\'' => {}
+            _ if slug.ends_with('-') || slug.is_empty() => {}
+            _ => slug.push('-'),
+        }
+    }
+    slug.truncate(60);
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { format!("{n:04}.{extension}") } else { format!("{n:04}-{slug}.{extension}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_by_number_and_title() {
+        let name = |title: &str| file_name(7, &read(&format!("X:1\nT:{title}\nK:C\nA\n"))[0], "mid");
+        assert_eq!(name("The Piper's Hut, No. 2!"), "0007-the-pipers-hut-no-2.mid");
+        assert_eq!(name("../../etc/passwd"), "0007-etc-passwd.mid");
+        assert_eq!(name("É"), "0007.mid");
+        assert!(name(&"long ".repeat(100)).len() < 80);
+    }
+}

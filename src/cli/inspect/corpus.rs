@@ -1,0 +1,63 @@
+//! The tunes that a model is measured on, as flags name them.
+
+use crate::cli::{generate, load};
+use crate::corpus::Tune;
+use crate::inspect::{Reading, Sequence};
+use crate::train::Snapshot;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// Sequences that are read side by side.
+pub const ROWS: usize = 16;
+
+/// A checkpoint and what it reads.
+#[derive(Debug, clap::Args)]
+pub struct CorpusArgs {
+    /// A checkpoint, or a run's folder (its best model).
+    pub checkpoint: PathBuf,
+    /// ABC files, folders of them, or - for standard input; none for the built-in tunes.
+    pub corpus: Vec<PathBuf>,
+    /// Read whole tunes up to about so many characters [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    length: Option<u64>,
+    /// See only the last N characters, anew for each one (the default for many-to-one models, with their own length). 0 carries
+    /// the state.
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
+}
+
+impl CorpusArgs {
+    /// How the model sees the tunes.
+    pub fn reading(&self, snapshot: &Snapshot) -> Reading {
+        generate::window(snapshot, self.window).map_or(Reading::Carried, Reading::Window)
+    }
+
+    /// The tunes, at least one.
+    pub fn tunes(&self) -> Result<Vec<Tune>> {
+        let mut tunes = load::corpus(&self.corpus)?.tunes;
+        if let Some(length) = self.length {
+            let mut characters = 0;
+            let whole = tunes.iter().take_while(|tune| {
+                let before = characters;
+                characters += tune.text.chars().count() as u64;
+                before < length
+            });
+            let whole = whole.count();
+            tunes.truncate(whole);
+        }
+        Ok(tunes)
+    }
+
+    /// The tunes in the model's characters.
+    pub fn encode(&self, snapshot: &Snapshot, tunes: &[Tune]) -> Result<Vec<Vec<u32>>> {
+        let checkpoint = self.checkpoint.display();
+        let encoded = snapshot.vocabulary.encode_tunes(tunes);
+        encoded.with_context(|| format!("the corpus has characters that {checkpoint} was not trained on"))
+    }
+
+    /// The tunes as they are read.
+    pub fn sequences(&self, snapshot: &Snapshot) -> Result<Vec<Sequence>> {
+        let tunes = self.encode(snapshot, &self.tunes()?)?;
+        Ok(Sequence::tunes(&tunes, snapshot.vocabulary.newline(), self.reading(snapshot)))
+    }
+}
