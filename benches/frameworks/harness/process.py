@@ -44,7 +44,7 @@ def build(engine):
     flags = engine.get("rustflags", "")
     target = Path(os.environ.get("HORNPIPE_FRAMEWORKS_TARGET", HERE / "rust" / "target")) / ("flags" if flags else "plain")
     env = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": flags}
-    done = subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--package", engine["rust"]],
+    done = subprocess.run(["cargo", "build", "--release", "--quiet", "--package", engine["rust"]],
                           cwd=HERE / "rust", env=env, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise Failed("not built", done.stderr.strip()[-500:])
