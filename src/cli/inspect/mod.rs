@@ -11,6 +11,7 @@ mod page;
 mod text;
 mod trace;
 mod units;
+mod walk;
 
 use anyhow::Result;
 
@@ -23,6 +24,7 @@ pub enum Command {
     Gradients(gradients::Args),
     Export(export::Args),
     Ablate(ablate::Args),
+    Walk(walk::Args),
     Check(check::Args),
 }
 
@@ -34,6 +36,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Gradients(args) => gradients::run(args),
         Command::Export(args) => export::run(args),
         Command::Ablate(args) => ablate::run(args),
+        Command::Walk(args) => walk::run(args),
         Command::Check(args) => check::run(args),
     }
 }
