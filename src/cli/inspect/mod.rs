@@ -1,7 +1,6 @@
 //! `hornpipe inspect`
 
 mod ablate;
-pub mod chart;
 mod check;
 mod corpus;
 mod export;
