@@ -1,8 +1,8 @@
 //! `hornpipe inspect ablate`
 
-use super::chart::{Axis, Mark, Panel, Series, draw};
 use super::corpus::{CorpusArgs, ROWS};
 use crate::checkpoint::write_atomically;
+use crate::cli::chart::{Axis, Mark, Panel, Series, draw, lines};
 use crate::cli::output::{self, duration, tell, thousands};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};
@@ -20,7 +20,8 @@ use std::time::Instant;
 ///
 /// On the tunes that the model's own rule holds out, each part in turn is set to zero, frozen at its mean and, of gates, set to one; the
 /// change of the loss tells what it was worth (below zero, the model does better without it). Units and layers are changed where their output
-/// is read, gates for all units of a layer. There is one evaluation for each change, and what that takes is told beforehand.
+/// is read, gates for all units of a layer. There is one evaluation for each change, and what that takes is told beforehand; --length and --only make it less. Ctrl-C ends it with what was
+/// measured by then.
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Args {
@@ -131,14 +132,21 @@ pub fn run(args: Args) -> Result<()> {
     let bar = Bar::percent("measuring");
     let mut worths = Vec::with_capacity(changes.len());
     for (k, &(part, change)) in changes.iter().enumerate() {
-        let Some(nats) = measure(Some((part, change))) else {
-            bar.clear();
-            bail!(interrupted);
-        };
+        let Some(nats) = measure(Some((part, change))) else { break };
         worths.push(Worth { part, change, nats: nats - whole });
         bar.set((k + 1) as f64 / changes.len() as f64);
     }
     bar.clear();
+    if worths.is_empty() {
+        bail!(interrupted);
+    }
+    if worths.len() < changes.len() {
+        tell!(
+            "interrupted: only {} of {} changes were measured",
+            thousands(worths.len()),
+            thousands(changes.len())
+        );
+    }
     worths.sort_by(|a, b| b.nats.total_cmp(&a.nats));
     if let Some(path) = &args.svg {
         let svg = picture(&worths, model.layers, &gates, &args.corpus.checkpoint.display().to_string())?;
@@ -237,5 +245,10 @@ fn picture(worths: &[Worth], layers: usize, gates: &[&str], model: &str) -> Resu
             series: series.collect(),
         });
     }
-    draw(&format!("What the parts of {model} are worth"), 4, &panels, &["zero", "its mean", "one (gates)"])
+    draw(
+        &format!("What the parts of {model} are worth"),
+        4,
+        &panels,
+        &lines(["zero", "its mean", "one (gates)"]),
+    )
 }
