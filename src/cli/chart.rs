@@ -230,7 +230,7 @@ fn draw_panel(area: &Area, panel: &Panel, (left, above): (i32, i32)) -> Drawn {
         let Some(x) = x_of(tick) else { continue };
         area.draw(&PathElement::new([(x, above), (x, bottom)], GRID))?;
         // Where there is room.
-        let half = 2 + 7 * label.chars().count() as i32 / 2;
+        let half = 1 + 7 * label.chars().count() as i32 / 2;
         if x - half >= free {
             text(area, &label, (x, bottom + 14), 13, HPos::Center)?;
             free = x + half;

@@ -200,7 +200,7 @@ fn tables(worths: &[Worth], gates: &[&str], top: usize) -> String {
     text
 }
 
-/// A panel for each layer with its units' worth, the greatest first; one of the gates.
+/// A panel for each layer with its units' worth, the greatest first; one of the gates and the whole layers.
 fn picture(worths: &[Worth], layers: usize, gates: &[&str], model: &str) -> Result<String> {
     let of = |wanted: Change, place: &dyn Fn(Part) -> bool| -> Vec<f64> {
         let found = worths.iter().filter(|worth| worth.change == wanted && place(worth.part));
@@ -226,29 +226,32 @@ fn picture(worths: &[Worth], layers: usize, gates: &[&str], model: &str) -> Resu
             panels.push(Panel { title: format!("units of layer {l}"), x, y: y.clone(), series });
         }
     }
-    let is_gate = |part: Part| matches!(part, Part::Gate { .. });
-    let high = changes.iter().flat_map(|&change| of(change, &is_gate)).fold(f64::NEG_INFINITY, f64::max);
-    if high.is_finite() {
-        let place = |worth: &Worth| match worth.part {
-            Part::Gate { layer, gate } => Some(((layer * gates.len() + gate) as f64, worth.nats)),
-            _ => None,
-        };
-        let series = changes.iter().enumerate().map(|(colour, &change)| {
-            let points = worths.iter().filter(|worth| worth.change == change).filter_map(place).collect();
-            Series { colour, mark: Mark::Dots, points }
-        });
-        let names = (0..layers).flat_map(|l| gates.iter().map(move |gate| format!("{gate}{l}"))).collect();
+    // Each gate and, after a layer's gates, its whole output h.
+    let place = |part: Part| match part {
+        Part::Gate { layer, gate } => Some(layer * (gates.len() + 1) + gate),
+        Part::Layer { layer } => Some(layer * (gates.len() + 1) + gates.len()),
+        Part::Unit { .. } => None,
+    };
+    let mut series = Vec::new();
+    let (mut low, mut high) = (0.0f64, 0.0f64);
+    for worth in worths {
+        let Some(x) = place(worth.part) else { continue };
+        (low, high) = (low.min(worth.nats), high.max(worth.nats));
+        let colour = changes.iter().position(|&change| change == worth.change).unwrap_or(0);
+        // Alone, so that no line joins it.
+        series.push(Series { colour, mark: Mark::Marked, points: vec![(x as f64, worth.nats)] });
+    }
+    if !series.is_empty() {
+        let with_output = || gates.iter().copied().chain(["h"]);
+        let names = (0..layers).flat_map(|l| with_output().map(move |name| format!("{name}{l}"))).collect();
         panels.push(Panel {
-            title: "gates, with their layers".to_string(),
+            title: "gates, and outputs h, with their layers".to_string(),
             x: Axis::names("", names),
-            y: Axis::linear("nats more without it", 0.0, high),
-            series: series.collect(),
+            y: Axis::linear("nats more without it", 1.05 * low, 1.05 * high),
+            series,
         });
     }
-    draw(
-        &format!("What the parts of {model} are worth"),
-        4,
-        &panels,
-        &lines(["zero", "its mean", "one (gates)"]),
-    )
+    let mut legend = lines(["zero", "its mean", "one (gates)"]);
+    legend.iter_mut().for_each(|entry| entry.mark = Mark::Marked);
+    draw(&format!("What the parts of {model} are worth"), 4, &panels, &legend)
 }
