@@ -189,11 +189,18 @@ def turns(job, running, args):
         for pair in list(alive)[:: 1 if k % 2 == 0 else -1]:
             runner, entry = pair
             got = found[entry["engine"]]
+            # Threads that wait in a loop have given up by then.
+            time.sleep(0 if args.tiny else 0.3)
+            idle = {e["engine"]: r.cpu_seconds() for r, e in alive if r is not runner}
             try:
                 turn(runner, got, kinds, args)
             except Failed as failed:
                 entry.update(status=failed.status, reason=str(failed))
                 alive.remove(pair)
+            for other, e in alive:
+                before = idle.get(e["engine"])
+                if before is not None and other.cpu_seconds() - before > 0.05:
+                    say(f"  {e['engine']} worked {other.cpu_seconds() - before:.2f} s of the processor in {entry['engine']}'s turn")
         say(f"  round {k + 1}: " + ", ".join(f"{e['engine']} {record.time(found[e['engine']]['rounds'][-1])}" for _, e in alive))
     for _, entry in alive:
         got = found[entry["engine"]]

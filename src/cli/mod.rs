@@ -8,6 +8,7 @@ mod convert;
 mod corpus;
 mod evaluate;
 mod generate;
+mod generate_format;
 mod host;
 mod inspect;
 mod interrupt;

@@ -4,9 +4,11 @@ import csv
 import json
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 from . import jobs as data
+from .process import STEERING
 
 STATUSES = {"ok": "agrees", "disagrees": "DISAGREES", "cannot": "cannot do it", "too slow": "too slow", "failed": "failed",
             "not installed": "not installed", "not built": "not built"}
@@ -29,6 +31,8 @@ def host(cpus):
         "cores": len(cpus), "memory_gb": round(int(memory[1].split()[0]) * 1024 / 1e9) if len(memory) > 1 else None,
         "governor": governor or None, "virtual": "hypervisor" in flags, "system": platform.system(),
         "kernel": platform.release(), "libc": " ".join(platform.libc_ver()), "python": platform.python_version(),
+        "rustc": subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip(),
+        "unset": [name for name in STEERING if name in os.environ],
     }
 
 

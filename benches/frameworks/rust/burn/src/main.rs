@@ -223,7 +223,14 @@ impl Training for Trained {
         let gradients = self.gradients.as_ref().ok_or("no gradients")?;
         let mut squares = BTreeMap::new();
         for (name, id, matrix) in self.net().parameters()? {
-            *squares.entry(name).or_insert(0.0) += Self::squares(gradients, id, matrix)?;
+            const MISSING: &str = "a parameter without a gradient";
+            let data = if matrix {
+                gradients.get::<2>(id).ok_or(MISSING)?.into_data()
+            } else {
+                gradients.get::<1>(id).ok_or(MISSING)?.into_data()
+            };
+            let values = data.try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
+            *squares.entry(name).or_insert(0.0) += contract::squares(&values);
         }
         Ok(squares.into_iter().map(|(name, squares)| (name, squares.sqrt())).collect())
     }

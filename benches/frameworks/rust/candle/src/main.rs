@@ -167,7 +167,9 @@ impl Training for Trained {
     fn norms(&mut self) -> Result<BTreeMap<String, f64>> {
         let gradients = self.gradients.as_ref().ok_or("no gradients")?;
         let norm = |(name, var): (&String, &Var)| -> Result<_> {
-            Ok((name.replace("bias_ih", "bias"), Self::squares(gradients, var)?.sqrt()))
+            let gradient = gradients.get(var).ok_or("a parameter without a gradient")?;
+            let values = gradient.flatten_all()?.to_vec1::<f32>()?;
+            Ok((name.replace("bias_ih", "bias"), contract::squares(&values).sqrt()))
         };
         self.vars.iter().map(norm).collect()
     }

@@ -87,6 +87,11 @@ pub fn locked(name: &str) -> String {
     found.map_or("?".into(), |line| line.trim_start_matches("version = ").trim_matches('"').into())
 }
 
+/// The sum of the squares, in f64.
+pub fn squares(values: &[f32]) -> f64 {
+    values.iter().map(|&value| f64::from(value).powi(2)).sum()
+}
+
 /// Answers the driver until it closes the pipe.
 pub fn serve(make: impl Fn(&Job, &Inputs) -> Result<(Work, About)>) -> ExitCode {
     match answer(make) {

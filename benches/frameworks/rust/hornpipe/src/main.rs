@@ -99,9 +99,10 @@ impl Training for Trained {
 
     fn norms(&mut self) -> Result<BTreeMap<String, f64>> {
         let gradients = self.engine.last_gradients();
-        let norm = |values: &[f32]| values.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
         let tensors = gradients.layout().tensors().iter().enumerate();
-        Ok(tensors.map(|(index, tensor)| (tensor.name.clone(), norm(gradients.slice(index)))).collect())
+        Ok(tensors
+            .map(|(index, tensor)| (tensor.name.clone(), contract::squares(gradients.slice(index)).sqrt()))
+            .collect())
     }
 }
 
