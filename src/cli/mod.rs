@@ -5,12 +5,15 @@ mod bench;
 mod completions;
 mod convert;
 mod corpus;
+mod corpus_clean;
+mod corpus_split;
 mod evaluate;
 mod generate;
 mod generate_format;
 mod host;
 mod inspect;
 mod interrupt;
+mod judge;
 mod load;
 mod memory;
 mod output;
@@ -42,6 +45,7 @@ enum Command {
     Train(Box<train::Args>),
     Generate(generate::Args),
     Evaluate(evaluate::Args),
+    Judge(judge::Args),
     Summary(summary::Args),
     Convert(convert::Args),
     #[command(subcommand)]
@@ -65,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Generate(args) => generate::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Judge(args) => judge::run(args),
         Command::Summary(args) => summary::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),

@@ -7,15 +7,19 @@ use std::fmt::Write;
 
 /// The transposition-invariant body of a tune; [`split`](super::split()) goes by it.
 ///
-/// The tune's [`body`], with the notes as their distances from the first and without what is no melody:
+/// What stands in the tune's [`body`], and of that only notes, as their distances from the first, rests and lengths. The lines of the
+/// body, each up to its first %, are read from left to right; at each place the first of these that fits is taken:
 ///
 /// ```text
-/// fields     lines that are fields go, also before the music; K: sets the signature, an unknown key that of C
-/// comments   from a % on, the line goes
-/// "…" {…} !…! [x:…]   go where they are closed in their line, as do white space and \; [K:…] sets the signature
-/// notes      an accidental, a letter, commas and apostrophes become {n}: semitones above the tune's first note, each counted
-///            with its own accidental or else the signature's
-/// the rest   stays: lengths, bar lines, rests, ties, chords' brackets
+/// a line that is a field    goes; K: sets the signature, an unknown key that of C. So do the fields of the header
+/// "…" {…} !…! [x:…]         go where they are closed in their line, their first sign alone where not; [K:…] sets the signature
+/// note                      accidentals, a letter, commas and apostrophes become {n}: semitones above the tune's first note,
+///                           each counted with its own accidental or else the signature's; its digits and strokes stay
+/// z x Z X                   a rest stays, with its digits and strokes
+/// (3 (3:2 …                 a tuplet stays: the bracket, and the digits and colons after it
+/// ]                         goes, its digits and strokes stay: the length of a chord
+/// < >                       stay
+/// all else                  goes: bar lines, endings, slurs, ties, chords' brackets, decorations, spaces
 /// ```
 ///
 /// A line is a field where a letter and a colon begin it, unless the letter is one of `ABCDEFGabcdefgxyz` and a bar line, `|` or `:`, follows.
@@ -72,27 +76,36 @@ impl Melody {
                 '^' | '_' | '=' | 'A'..='G' | 'a'..='g' => self.note(rest),
                 '"' | '!' => after.split_once(c).map_or(after, |(_, after)| after),
                 '{' => after.split_once('}').map_or(after, |(_, after)| after),
-                '[' => match after.as_bytes() {
-                    [letter, b':', ..] if letter.is_ascii_alphabetic() => match after.split_once(']') {
-                        Some((field, after)) => {
-                            self.field(field);
-                            after
-                        }
-                        None => after,
-                    },
-                    _ => {
-                        self.text.push(c);
+                '[' => match (after.as_bytes(), after.split_once(']')) {
+                    ([letter, b':', ..], Some((field, after))) if letter.is_ascii_alphabetic() => {
+                        self.field(field);
                         after
                     }
+                    _ => after,
                 },
-                '\\' => after,
-                _ if c.is_whitespace() => after,
-                _ => {
+                ']' => self.keep(after, |c| c.is_ascii_digit() || c == '/'),
+                'z' | 'x' | 'Z' | 'X' => {
+                    self.text.push(c);
+                    self.keep(after, |c| c.is_ascii_digit() || c == '/')
+                }
+                '(' if after.starts_with(|c: char| c.is_ascii_digit()) => {
+                    self.text.push(c);
+                    self.keep(after, |c| c.is_ascii_digit() || c == ':')
+                }
+                '<' | '>' => {
                     self.text.push(c);
                     after
                 }
+                _ => after,
             };
         }
+    }
+
+    /// Takes what is wanted as it stands; gives what follows.
+    fn keep<'t>(&mut self, text: &'t str, wanted: impl Fn(char) -> bool) -> &'t str {
+        let rest = text.trim_start_matches(wanted);
+        self.text.push_str(&text[..text.len() - rest.len()]);
+        rest
     }
 
     /// Takes a note off the text, or accidentals without one; gives what follows.
@@ -100,7 +113,6 @@ impl Melody {
         let from = text.trim_start_matches(['^', '_', '=']);
         let signs = &text[..text.len() - from.len()];
         let Some(letter) = from.chars().next().filter(|c| matches!(c, 'A'..='G' | 'a'..='g')) else {
-            self.text.push_str(signs);
             return from;
         };
         let rest = from[1..].trim_start_matches([',', '\'']);
@@ -115,7 +127,7 @@ impl Melody {
         let pitch = 12 * octave + i32::from(SEMITONES[step]) + alter;
         let first = *self.first.get_or_insert(pitch);
         let _ = write!(self.text, "{{{}}}", pitch - first);
-        rest
+        self.keep(rest, |c| c.is_ascii_digit() || c == '/')
     }
 }
 
@@ -126,7 +138,7 @@ mod tests {
     #[test]
     fn a_melody_by_hand() {
         let text = "X:1\nK:D\n|:\"D\"D2 F>{g}^G|[K:G]!trill!f/2z\\\n=f(3abc :| % end\nw:la\nA:|\nd::\n\n";
-        assert_eq!(melody(text), "|:{0}2{4}>{6}|{16}/2z{15}(3{19}{21}{10}:|{7}:|{12}::");
+        assert_eq!(melody(text), "{0}2{4}>{6}{16}/2z{15}(3{19}{21}{10}{7}{12}");
     }
 
     #[test]
@@ -136,7 +148,8 @@ mod tests {
             "X:7\nT:Two\nK:D\n|:DEFG A2 ^GA|\n\n",
             "X:7\nK:Bb\n|:\"Bb\"Bcde f2 =ef|\n\n",
             "X:7\nK:C\n|:C,D,E,F, G,2^F,G,|\n\n",
-            "X:7\nK:G\n|: G A B c d2 \\\n ^c d |\n\n",
+            "X:7\nK:G\n G A B c (d2 \\\n ^c) d :|2 \n\n",
+            "X:7\nK:G\n[|GA.BTc-[d]2{ef}^c!trill!d|]\n\n",
         ] {
             assert_eq!(melody(twin), melody(one), "{twin}");
         }

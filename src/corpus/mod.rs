@@ -7,11 +7,13 @@
 //!
 //! [`augment`] gives training tunes in other keys, [`melody`](melody()) what of a tune does not depend on its key.
 //!
-//! [`composer`] writes the built-in corpus, [`stats`] counts what a corpus has.
+//! [`composer`] writes the built-in corpus, [`stats`] counts what a corpus has, [`clean`] finds what is wrong with one.
 //!
 //! Only `read` touches files; [`parse`] does the same work on bytes.
 
 pub mod augment;
+pub mod benchmark;
+pub mod clean;
 pub mod composer;
 mod epoch;
 pub mod error;

@@ -2,7 +2,8 @@
 //!
 //! A tune's side is decided by a hash of the seed and of its *melody*, its notes as distances from the first, so that
 //! - adding or removing tunes moves no other tune;
-//! - two copies of a tune under different numbers or titles, in other keys, or with other chords never stand on both sides.
+//! - two copies of a tune under different numbers or titles, in other keys, with other chords or bar lines never stand on both
+//!   sides.
 //!
 //! The rule, with all arithmetic modulo 2^64:
 //!
@@ -116,6 +117,11 @@ pub(super) fn is_header(line: &str) -> bool {
 /// in order, made as for the split but without a seed.
 pub fn fingerprint<'a>(tunes: impl Iterator<Item = &'a Tune>) -> u64 {
     mix(tunes.fold(FNV_OFFSET, |hash, tune| fnv(hash, tune.text.as_bytes())))
+}
+
+/// FNV-1a of a text's UTF-8 bytes.
+pub(super) fn hash(text: &str) -> u64 {
+    fnv(FNV_OFFSET, text.as_bytes())
 }
 
 /// Where a form falls in `[0, 1)`; 53 bits, all that an f64 holds there.
