@@ -6,8 +6,8 @@ mod support;
 use hornpipe::checkpoint::Checkpoint;
 use hornpipe::random::{Purpose, below, generator};
 use hornpipe::train::{
-    Control, Data, EpochMetrics, Objective, Observer, Outcome, Preset, Settings, Snapshot, StepInfo, Trainer,
-    build_engine,
+    Augment, Control, Data, EpochMetrics, Objective, Observer, Outcome, Preset, Settings, Snapshot, StepInfo,
+    Trainer, build_engine,
 };
 use hornpipe_kernels::gemm::Gemm;
 use std::convert::Infallible;
@@ -184,4 +184,18 @@ fn stopping_after_the_last_epoch_stops_nothing() {
 fn the_bytes_do_not_depend_on_the_folder_or_the_clock() {
     let settings = Settings { epochs: 1, ..settings(BOTH[1]) };
     assert!(straight(&settings).0 == straight(&settings).0);
+}
+
+#[test]
+fn a_run_in_other_keys_goes_on_bit_for_bit() {
+    let settings = Settings { augment: Augment::Transpose, ..settings(BOTH[0]) };
+    assert!(
+        begin(&settings).data().versions > begin(&settings).data().tunes.0,
+        "the tunes have several keys"
+    );
+    let (end, metrics, steps) = straight(&settings);
+    assert!(end != straight(&Settings { augment: Augment::None, ..settings.clone() }).0);
+    for stops in [vec![at(1)], vec![at(metrics[0].step), at(steps - 1)]] {
+        assert!(with_stops(&settings, stops) == (end.clone(), metrics.clone()));
+    }
 }

@@ -6,12 +6,15 @@ mod chart;
 mod completions;
 mod convert;
 mod corpus;
+mod corpus_clean;
+mod corpus_split;
 mod evaluate;
 mod generate;
 mod generate_format;
 mod host;
 mod inspect;
 mod interrupt;
+mod judge;
 mod load;
 mod memory;
 mod output;
@@ -43,6 +46,7 @@ enum Command {
     Train(Box<train::Args>),
     Generate(generate::Args),
     Evaluate(evaluate::Args),
+    Judge(judge::Args),
     Summary(summary::Args),
     Convert(convert::Args),
     #[command(subcommand)]
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Generate(args) => generate::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Judge(args) => judge::run(args),
         Command::Summary(args) => summary::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),

@@ -4,7 +4,7 @@ use crate::nn::Input;
 use crate::nn::default_shard_rows;
 use crate::nn::init::Initializer;
 use crate::optim::{Optimizer, Schedule};
-use crate::train::{EngineKind, Objective, Preset, Settings, Snapshot};
+use crate::train::{Augment, EngineKind, Objective, Preset, Settings, Snapshot};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
@@ -89,6 +89,9 @@ pub struct Flags {
     /// Share of the tunes that is held out to measure on; 0 holds nothing out [default: article 0; folk 0.1].
     #[arg(long, value_name = "SHARE")]
     validation_fraction: Option<f64>,
+    /// What is made of the training tunes; the held-out ones stay as they are [default: none].
+    #[arg(long, value_enum)]
+    augment: Option<Augment>,
     /// Stop after so many epochs without a better loss [default: never].
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u32>,
@@ -156,6 +159,7 @@ impl Flags {
         set(&mut s.init, self.init);
         set(&mut s.stride, self.stride);
         set(&mut s.validation_fraction, self.validation_fraction);
+        set(&mut s.augment, self.augment);
         set(&mut s.seed, self.seed);
         set(&mut s.engine, self.engine);
         s.shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(s.batch_size));
@@ -188,6 +192,10 @@ macro_rules! value_enum {
 value_enum!(Objective {
     ManyToOne => "many-to-one", "The character after each window, from the zero state (the article's)";
     ManyToMany => "many-to-many", "The next character at every step, the state carried along";
+});
+value_enum!(Augment {
+    None => "none", "Nothing";
+    Transpose => "transpose", "In each epoch each tune stands in one of the keys of its mode that the training tunes have, as often as they have it, within the instrument's range";
 });
 value_enum!(EngineKind {
     Cpu => "cpu", "Fused kernels on all threads";

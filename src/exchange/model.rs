@@ -4,7 +4,7 @@ use super::ExchangeError;
 use crate::corpus::Vocabulary;
 use crate::nn::{Input, Layout, ModelConfig, Parameters, State};
 use crate::optim::Moments;
-use crate::train::{Data, Objective, Preset, Progress, Settings, Snapshot};
+use crate::train::{Objective, Preset, Progress, Settings, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// A model without the run that trained it.
@@ -80,7 +80,7 @@ impl Model {
                 total_steps: 0,
                 sums: [0.0; 3],
                 best: None,
-                split_version: Data::SPLIT_VERSION,
+                split_version: settings.split_version,
                 fingerprint: 0,
                 held_out_fingerprint: 0,
             },

@@ -3,7 +3,7 @@
 use super::Data;
 use super::settings::Settings;
 use crate::checkpoint::{Array, Checkpoint, CheckpointError};
-use crate::corpus::Vocabulary;
+use crate::corpus::{SPLIT_VERSION, Vocabulary};
 use crate::nn::{LSTM_STATES, LossSums, ModelConfig, Parameters, State};
 use crate::optim::Moments;
 use ndarray::Array2;
@@ -44,9 +44,6 @@ impl Progress {
     /// # Errors
     /// Says what differs.
     pub fn check(&self, data: &Data) -> Result<(), SnapshotError> {
-        if self.split_version != Data::SPLIT_VERSION {
-            return Err(SnapshotError::SplitVersion { found: self.split_version });
-        }
         match (self.fingerprint == data.fingerprint, self.held_out_fingerprint == data.held_out_fingerprint) {
             (true, true) => Ok(()),
             (_, false) => Err(SnapshotError::HeldOut),
@@ -66,8 +63,7 @@ pub enum SnapshotError {
     Config(String),
     /// Another rule decided the held-out tunes.
     #[error(
-        "the checkpoint's held-out tunes were chosen by rule {found}, and this version knows rule {}",
-        Data::SPLIT_VERSION
+        "the checkpoint's held-out tunes were chosen by rule {found}, and this hornpipe knows rules 1 to {SPLIT_VERSION}: upgrade it"
     )]
     SplitVersion {
         /// The rule's version.
@@ -158,6 +154,9 @@ impl Snapshot {
         let description: Description = serde_json::from_str(&checkpoint.config).map_err(|e| config(&e))?;
         let Description { settings, vocabulary, progress, state_rows } = description;
         settings.validate().map_err(|e| config(&e))?;
+        if !(1..=SPLIT_VERSION).contains(&settings.split_version) {
+            return Err(SnapshotError::SplitVersion { found: settings.split_version });
+        }
         let model = settings.model(vocabulary.len());
         model.validate().map_err(|e| config(&e))?;
         let read_all = |prefix: &str| {

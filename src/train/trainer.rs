@@ -146,7 +146,7 @@ impl Trainer {
             total_steps: data.total_steps(&settings),
             sums: [0.0; 3],
             best: None,
-            split_version: Data::SPLIT_VERSION,
+            split_version: data.split_version,
             fingerprint: data.fingerprint,
             held_out_fingerprint: data.held_out_fingerprint,
         };
