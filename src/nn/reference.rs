@@ -3,9 +3,9 @@
 //! Generic over f32 and f64. In f64 it is what central differences and PyTorch's numbers are compared with; in f32
 //! it is the engine behind `--engine reference`.
 
-use super::cell::{Cell, gru, rnn, variants};
+use super::cell::{self, Cell};
 use super::config::ModelConfig;
-use super::lstm::reference::{self as layer, Cache, Layer, Real};
+use super::lstm::reference::{Cache, Layer, Real};
 use super::{Batch, Parameters};
 use hornpipe_kernels::softmax::LossSums;
 use ndarray::{Array1, Array2, Array3};
@@ -152,12 +152,7 @@ pub fn forward<R: Real>(
     let mut layers = Vec::new();
     for (l, weights) in network.layers.iter().enumerate() {
         let (resets, (h0, c0)) = (&batch.resets, &states[l]);
-        let cache = match network.cell {
-            Cell::Lstm => layer::forward(weights, &x, resets, h0, c0),
-            Cell::Gru => gru::forward(weights, &x, resets, h0),
-            Cell::Rnn => rnn::forward(weights, &x, resets, h0),
-            cell => variants::forward(cell, weights, &x, resets, h0, c0),
-        };
+        let cache = cell::forward(network.cell, weights, &x, resets, h0, c0);
         x = masked(&cache.h, masks, l);
         layers.push(cache);
     }
@@ -234,12 +229,7 @@ pub fn backward<R: Real>(
     for (l, weights) in network.layers.iter().enumerate().rev() {
         d_h = masked(&d_h, masks, l);
         let (cache, resets, into) = (&pass.layers[l], &batch.resets, &mut gradients.layers[l]);
-        let upstream = match network.cell {
-            Cell::Lstm => layer::backward(weights, cache, resets, &d_h, into),
-            Cell::Gru => gru::backward(weights, cache, resets, &d_h, into),
-            Cell::Rnn => rnn::backward(weights, cache, resets, &d_h, into),
-            cell => variants::backward(cell, weights, cache, resets, &d_h, into),
-        };
+        let upstream = cell::backward(network.cell, weights, cache, resets, &d_h, into);
         d_h = upstream.d_x;
         states.insert(0, (upstream.d_h0, upstream.d_c0));
     }

@@ -41,6 +41,8 @@ pub mod gru;
 pub mod rnn;
 pub mod variants;
 
+use super::lstm::reference::{self as lstm, Cache, Layer, Real, Upstream};
+use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -184,6 +186,42 @@ impl Cell {
     /// Whether it is the cell that a description which names none means.
     pub fn is_default(&self) -> bool {
         *self == Cell::default()
+    }
+}
+
+/// Runs a layer of any cell in plain loops over `x [T, B, I]` from the state `h0`, `c0`, each `[B, H]`; of a GRU and an RNN, `c0` is not looked
+/// at. See [`lstm::forward`].
+pub fn forward<R: Real>(
+    cell: Cell,
+    layer: &Layer<R>,
+    x: &Array3<R>,
+    resets: &Array2<bool>,
+    h0: &Array2<R>,
+    c0: &Array2<R>,
+) -> Cache<R> {
+    match cell {
+        Cell::Lstm => lstm::forward(layer, x, resets, h0, c0),
+        Cell::Gru => gru::forward(layer, x, resets, h0),
+        Cell::Rnn => rnn::forward(layer, x, resets, h0),
+        cell => variants::forward(cell, layer, x, resets, h0, c0),
+    }
+}
+
+/// Back-propagates through a layer of any cell. `d_h [T, B, H]` is the gradient of the loss by the layer's output; the gradients of the
+/// weights are **added** to `gradients`. See [`lstm::backward`].
+pub fn backward<R: Real>(
+    cell: Cell,
+    layer: &Layer<R>,
+    cache: &Cache<R>,
+    resets: &Array2<bool>,
+    d_h: &Array3<R>,
+    gradients: &mut Layer<R>,
+) -> Upstream<R> {
+    match cell {
+        Cell::Lstm => lstm::backward(layer, cache, resets, d_h, gradients),
+        Cell::Gru => gru::backward(layer, cache, resets, d_h, gradients),
+        Cell::Rnn => rnn::backward(layer, cache, resets, d_h, gradients),
+        cell => variants::backward(cell, layer, cache, resets, d_h, gradients),
     }
 }
 
