@@ -41,7 +41,7 @@ fn networks() -> Vec<(ModelConfig, Parameters)> {
     for cell in Cell::ALL {
         let config = ModelConfig { cell, ..config(9, Input::Embedding(3), 19, 2, 0.4) };
         // Small, since a memory without a forget gate grows over a text.
-        let parameters = random.parameters(&config, 0.2);
+        let parameters = random.parameters(&config, 0.1);
         all.push((config, parameters));
     }
     all
