@@ -32,6 +32,8 @@ pub enum Purpose {
     SeedWindow,
     /// The characters and samples of a gradient check.
     Check,
+    /// How probes turn labels around.
+    Probe,
 }
 
 impl Purpose {
@@ -44,6 +46,7 @@ impl Purpose {
             Purpose::Composer { tune } => (4, tune),
             Purpose::SeedWindow => (5, 0),
             Purpose::Check => (6, 0),
+            Purpose::Probe => (7, 0),
         };
         (kind << 32) | u64::from(number)
     }

@@ -4,7 +4,7 @@ mod support;
 
 use hornpipe::abc::{
     EventKind, Fraction, MidiOptions, Note, Problem, Report, Rest, Severity, Style, Timeline, Tune, check,
-    midi, musicxml, perform, playing_order, read, strains,
+    midi, musicxml, perform, playing_order, read, roll, strains,
 };
 use hornpipe::corpus::composer::{BUILT_IN, compose};
 use proptest::prelude::*;
@@ -508,6 +508,34 @@ fn tempos_come_from_the_tune_its_dance_or_its_meter() {
     assert_eq!(timeline.seconds(Fraction::new(1, 4)), 1.0);
 }
 
+#[test]
+fn the_picture_has_what_the_tune_has() {
+    let text = "X:1\nT:Ti & tle\nR:jig\nM:6/8\nL:1/8\nK:D\nP:A\n|:A|\"D/F#\"[DF]FA {g}=f3-|f3 z3|1\"^slow\"a3 a2:|2a3 A3||\nP:B\n\
+                |:[K:G]\"G\"G6:|\n";
+    let tune = tune_of(text);
+    let svg = roll(&tune);
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let tagged = |name: &'static str| document.descendants().filter(move |n| n.has_tag_name(name));
+    let texts: Vec<&str> = tagged("text").filter_map(|n| n.text()).collect();
+    for wanted in ["Ti & tle", "jig · key D · 6/8", "A", "B", "D/F#", "slow", "1.", "2.", "G", "C#"] {
+        assert!(texts.contains(&wanted), "{wanted}: {texts:?}");
+    }
+    let heads = notes(&tune).iter().map(|n| n.heads.len()).sum::<usize>();
+    let classes: Vec<&str> = tagged("rect").filter_map(|n| n.attribute("class")).collect();
+    assert_eq!(classes.len(), heads);
+    for (event, _) in tune.notes() {
+        assert!(classes.contains(&format!("n n{}", event.place.offset).as_str()));
+    }
+    // Two dots at each end of two repeats.
+    assert_eq!(tagged("circle").count(), 8);
+    // All of it stands within the picture.
+    let number = |n: &roxmltree::Node, name: &str| n.attribute(name).unwrap().parse::<f64>().unwrap();
+    for note in tagged("rect").filter(|n| n.has_attribute("class")) {
+        assert!(number(&note, "x") >= 0.0 && number(&note, "x") + number(&note, "width") <= 1000.0);
+        assert!(number(&note, "y") >= 0.0);
+    }
+}
+
 /// Whatever the text, reading ends, and what was read holds together.
 fn holds_together(text: &str) {
     for tune in read(text) {
@@ -545,6 +573,8 @@ fn holds_together(text: &str) {
         let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
         let xml = musicxml(&tune);
         let document = roxmltree::Document::parse_with_options(&xml, options).expect("XML");
+        let svg = roll(&tune);
+        assert!(roxmltree::Document::parse(&svg).is_ok());
         for duration in document.descendants().filter(|n| n.has_tag_name("duration")) {
             assert!(duration.text().is_some_and(|d| d.parse::<u64>().is_ok_and(|d| d > 0)), "{duration:?}");
         }

@@ -136,7 +136,10 @@ fn midi_that_cannot_be() {
         &[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &out],
         "tune 1, \"Si\": it has no notes",
     );
-    refused_as(&[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &folder.arg("all/")], "no tune of");
+    refused_as(
+        &[&folder.file("silent.abc", "X:1\nT:Si\nK:C\n"), "-o", &folder.arg("all/")],
+        "none of the tunes could be converted",
+    );
     refused_as(&[&good, "-o", &folder.arg("nowhere/out.mid")], "cannot write");
     let endless = format!("X:1\nL:1/8\nP:A999\nK:C\nP:A\n{}\n", "C::::::|".repeat(30));
     refused_as(&[&folder.file("endless.abc", endless), "-o", &out], "more than 100000 bars");
@@ -157,4 +160,102 @@ fn musicxml_of_a_tune() {
     );
     succeeds(&mut hornpipe(["abc", "musicxml", &good, "-o", &folder.arg("all/")]));
     assert_eq!(fs::read_to_string(folder.path("all/0001-good.musicxml")).unwrap(), xml);
+}
+
+#[test]
+fn sound_of_a_tune() {
+    let folder = Folder::new();
+    let good = folder.file("good.abc", GOOD);
+    let out = folder.path("good.wav");
+    hornpipe(["abc", "wav", &good, "-o"]).arg(&out).assert().success();
+    let wav = fs::read(&out).unwrap();
+    assert!(wav.starts_with(b"RIFF") && wav.len() > 400_000);
+    let again = hornpipe(["abc", "wav", &good, "-o", "-"]).output().unwrap().stdout;
+    assert_eq!(again, wav);
+    let alone = hornpipe(["abc", "wav", &good, "--no-chords", "-o", "-"]).output().unwrap().stdout;
+    // There are no chord symbols.
+    assert_eq!(alone, wav);
+    let long = folder.file("long.abc", format!("X:1\nL:1\nM:none\nQ:1/4=20\nK:C\n{}\n", "A8|".repeat(50)));
+    refused_with(
+        &mut hornpipe(["abc", "wav", &long, "-o", &folder.arg("long.wav")]),
+        "lasts 4801 s; more than 1200 s",
+    );
+}
+
+/// A SoundFont with one preset: a sine that goes round for ever.
+fn tiny_soundfont() -> Vec<u8> {
+    let chunk = |id: &[u8], data: Vec<u8>| {
+        let length = (data.len() as u32).to_le_bytes();
+        [id, &length, &data].concat()
+    };
+    let list = |id: &[u8], chunks: &[Vec<u8>]| chunk(b"LIST", [id.to_vec(), chunks.concat()].concat());
+    let words = |words: &[u16]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+    let name = |name: &str| name.bytes().chain([0; 20]).take(20).collect::<Vec<u8>>();
+    let samples: Vec<i16> =
+        (0..1000).map(|n| (12_000.0 * (std::f64::consts::TAU * f64::from(n) / 100.0).sin()) as i16).collect();
+    let smpl: Vec<u8> = samples.iter().chain(&[0; 46]).flat_map(|s| s.to_le_bytes()).collect();
+    let preset = |title: &str, bag: u16| [name(title), words(&[0, 0, bag, 0, 0, 0, 0, 0, 0])].concat();
+    let header = |title: &str, places: [u32; 5], pitch: u8, kind: u16| {
+        let places: Vec<u8> = places.iter().flat_map(|p| p.to_le_bytes()).collect();
+        [name(title), places, vec![pitch, 0], words(&[0, kind])].concat()
+    };
+    let pdta = list(
+        b"pdta",
+        &[
+            chunk(b"phdr", [preset("Sine", 0), preset("EOP", 1)].concat()),
+            chunk(b"pbag", words(&[0, 0, 1, 0])),
+            chunk(b"pmod", vec![0; 10]),
+            chunk(b"pgen", words(&[41, 0, 0, 0])),
+            chunk(b"inst", [name("Sine"), words(&[0]), name("EOI"), words(&[1])].concat()),
+            chunk(b"ibag", words(&[0, 0, 2, 0])),
+            chunk(b"imod", vec![0; 10]),
+            // Looped; sample 0.
+            chunk(b"igen", words(&[54, 1, 53, 0, 0, 0])),
+            chunk(
+                b"shdr",
+                [header("Sine", [0, 1000, 100, 900, 44_100], 69, 1), header("EOS", [0; 5], 0, 0)].concat(),
+            ),
+        ],
+    );
+    let info = list(b"INFO", &[chunk(b"ifil", words(&[2, 1])), chunk(b"INAM", b"Tiny\0\0".to_vec())]);
+    let sdta = list(b"sdta", &[chunk(b"smpl", smpl)]);
+    chunk(b"RIFF", [b"sfbk".to_vec(), info, sdta, pdta].concat())
+}
+
+#[test]
+fn sound_with_a_soundfont() {
+    let folder = Folder::new();
+    let good = folder.file("good.abc", GOOD);
+    let bytes = tiny_soundfont();
+    let font = folder.file("tiny.sf2", &bytes);
+    let wav = |font: &str| hornpipe(["abc", "wav", &good, "--soundfont", font, "-o", "-"]).output().unwrap();
+    let output = wav(&font);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let sound = output.stdout;
+    let samples: Vec<i16> = sound[44..].chunks(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+    assert!(samples.iter().any(|s| s.unsigned_abs() > 20_000), "it is not silent");
+    assert_eq!(samples.last(), Some(&0));
+    assert_eq!(wav(&font).stdout, sound, "the same again");
+    // Every truncation is refused with a sentence.
+    for length in (0..bytes.len()).step_by(331) {
+        let cut = folder.file("cut.sf2", &bytes[..length]);
+        refused_with(
+            &mut hornpipe(["abc", "wav", &good, "--soundfont", &cut, "-o", "-"]),
+            "no SoundFont that can be used",
+        );
+    }
+    let missing = folder.arg("nowhere.sf2");
+    refused_with(&mut hornpipe(["abc", "wav", &good, "--soundfont", &missing, "-o", "-"]), "cannot read");
+    hornpipe(["abc", "wav", &good, "--program", "3", "-o", "-"]).assert().failure();
+}
+
+#[test]
+fn picture_of_a_tune() {
+    let folder = Folder::new();
+    let good = folder.file("good.abc", GOOD);
+    let output = hornpipe(["abc", "score", &good, "-o", &folder.arg("good.svg")]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.contains("hornpipe abc musicxml"), "{stderr}");
+    let svg = fs::read_to_string(folder.path("good.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains(">Good<"), "{svg}");
 }

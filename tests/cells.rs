@@ -183,6 +183,18 @@ fn every_cell_is_inspected() {
             assert_eq!(exported(name), there, "{cell}: {name} in the export");
         }
 
+        let only = if cell == Cell::Rnn { "layers" } else { "gates" };
+        let flags = [&corpus, "--only", only, "--json", "--length", "200", "--all"];
+        let ablated = json(&succeeds(&mut on_run("inspect ablate", cell, &flags)));
+        let counts = if cell == Cell::Rnn { 2 * 2 } else { 2 * 3 * cell.gates() };
+        assert_eq!(ablated["changes"].as_array().unwrap().len(), counts, "{cell}");
+        let mut walk = on_run("inspect walk", cell, &["--text", "abc"]);
+        if cell == Cell::Lstm {
+            succeeds(&mut walk);
+        } else {
+            refused_with(&mut walk, &format!("this model has another cell ({})", cell.title()));
+        }
+
         let picture = folder.arg("picture.svg");
         let gradients =
             json(&succeeds(&mut on_run("inspect gradients", cell, &[&corpus, "--lags", "6", "--json"])));
@@ -214,6 +226,8 @@ fn only_gates_that_exist_are_measured() {
         assert_eq!(layer["half_life"].is_array(), lives, "{cell}");
     }
     refused_with(&mut on_run("inspect gates", Cell::Rnn, &[&corpus]), "has no gates");
+    let flags = [&corpus, "--only", "gates", "--all"];
+    refused_with(&mut on_run("inspect ablate", Cell::Rnn, &flags), "has no gates");
 }
 
 #[test]

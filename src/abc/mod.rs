@@ -1,4 +1,4 @@
-//! Tunes in ABC notation: read, checked, played.
+//! Tunes in ABC notation: read, checked, played, drawn.
 //!
 //! [`read`] takes any text and gives its tunes: a [`Tune`] has a header and voices of bars, each with its events and
 //! their places in the text. It reads ABC 2.1 as collections really have it and never fails: what it cannot make sense of it leaves
@@ -6,8 +6,12 @@
 //!
 //! ```text
 //! text ─► read ─► Tune ─┬─► check ─► Report               full bars, balanced repeats
-//!                       └─► Timeline ─► perform ─► midi   what sounds when; which keys are struck
+//!                       ├─► musicxml, roll                for notation programs; a picture
+//!                       └─► Timeline ─► perform ─┬─► midi
+//!                           what sounds when     └─► pluck ─► Stereo ─► wav
 //! ```
+//!
+//! [`page`](page()) puts text, picture and a player together.
 //!
 //! `README.md` beside the source says how far to trust it: what abc2midi finds in the same tunes.
 
@@ -22,14 +26,18 @@ mod music;
 mod musicxml;
 mod notes;
 mod order;
+mod page;
 mod perform;
 mod pitch;
 mod reader;
+mod roll;
 mod scan;
 mod strain;
+mod synth;
 mod timeline;
 mod tune;
 mod voice;
+mod xml;
 
 pub use check::{Report, check};
 pub use diagnostic::{Diagnostic, Place, Problem, Severity};
@@ -40,10 +48,13 @@ pub use meter::{Meter, Tempo};
 pub use midi::{MidiOptions, TICKS, midi};
 pub use musicxml::musicxml;
 pub use order::{Section, TooLong, playing_order};
+pub use page::page;
 pub use perform::{Player, Strike, perform};
 pub use pitch::{LETTERS, Pitch, SEMITONES, accidental};
 pub use reader::read;
+pub use roll::roll;
 pub use strain::{Strain, strains};
+pub use synth::{RATE, Stereo, TooMuchSound, pluck, samples};
 pub use timeline::{Measure, Sound, Timeline};
 pub use tune::{
     Bar, BarLine, Ending, Event, EventKind, Field, Head, Header, Note, Rest, Style, Tune, Tuplet, Voice,

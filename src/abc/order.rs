@@ -23,7 +23,7 @@ pub struct Section {
 }
 
 /// A part of a voice: its letter and its bars.
-pub(super) type Part = (Option<char>, Range<usize>);
+type Part = (Option<char>, Range<usize>);
 
 /// How a tune is played.
 ///
@@ -71,7 +71,7 @@ pub fn playing_order(tune: &Tune) -> Result<Vec<Section>, TooLong> {
 }
 
 /// The parts of a voice, each with its bars.
-pub(super) fn parts(bars: &[Bar]) -> Vec<Part> {
+fn parts(bars: &[Bar]) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for (at, bar) in bars.iter().enumerate() {
         match parts.last_mut() {
@@ -80,6 +80,35 @@ pub(super) fn parts(bars: &[Bar]) -> Vec<Part> {
         }
     }
     parts
+}
+
+/// For each voice its bars, with gaps so that voices which begin with a later part stand below that part.
+pub(super) fn aligned(voices: &[&Voice]) -> Vec<Vec<Option<usize>>> {
+    let cut: Vec<_> = voices.iter().map(|v| parts(&v.bars)).collect();
+    let mut labels = Vec::new();
+    for (label, _) in cut.iter().flatten() {
+        if !labels.contains(label) {
+            labels.push(*label);
+        }
+    }
+    let mut rows = vec![Vec::new(); voices.len()];
+    if let [row] = &mut rows[..] {
+        row.extend((0..voices[0].bars.len()).map(Some));
+        return rows;
+    }
+    for label in labels {
+        let bars = |parts: &Vec<Part>| -> Vec<usize> {
+            parts.iter().filter(|(l, _)| *l == label).flat_map(|(_, range)| range.clone()).collect()
+        };
+        let columns: Vec<Vec<usize>> = cut.iter().map(bars).collect();
+        let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+        for (row, column) in rows.iter_mut().zip(columns) {
+            let gap = longest - column.len();
+            row.extend(column.into_iter().map(Some));
+            row.extend((0..gap).map(|_| None));
+        }
+    }
+    rows
 }
 
 /// The bars of a range as they are played.

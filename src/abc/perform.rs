@@ -1,5 +1,6 @@
 //! A timeline to keys that are struck: accents, grace notes, and an accompaniment made of the chord symbols.
 
+use super::diagnostic::Place;
 use super::fraction::Fraction;
 use super::harmony::Harmony;
 use super::meter::Meter;
@@ -29,6 +30,8 @@ pub struct Strike {
     pub velocity: u8,
     /// Who strikes it.
     pub player: Player,
+    /// Where the note stands in the text; none for the accompaniment.
+    pub place: Option<Place>,
 }
 
 /// The keys of a tune in the order of their beginnings; `chords` adds the accompaniment.
@@ -45,22 +48,19 @@ pub fn perform(timeline: &Timeline, chords: bool) -> Vec<Strike> {
                 measure = Some(next);
             }
             let velocity = measure.map_or(84, |m| velocity(m, sound.start));
+            let place = Some(sound.place);
+            let like = |start, end| Strike { start, end, key: 0, velocity, player, place };
             let mut start = sound.start;
             let graces = sound.grace.len() as i64;
             if graces > 0 {
                 let all = (sound.length / Fraction::from(2)).min(Fraction::new(graces, 32));
                 let each = all / Fraction::from(graces);
                 for pitch in &sound.grace {
-                    strike(
-                        &mut strikes,
-                        Strike { start, end: start + each, key: 0, velocity, player },
-                        pitch.midi(),
-                    );
+                    strike(&mut strikes, like(start, start + each), pitch.midi());
                     start += each;
                 }
             }
-            let end = sound.start + sound.length;
-            strike(&mut strikes, Strike { start, end, key: 0, velocity, player }, sound.pitch.midi());
+            strike(&mut strikes, like(start, sound.start + sound.length), sound.pitch.midi());
         }
     }
     if chords {
@@ -173,7 +173,7 @@ fn strike_chord(
     end: Fraction,
 ) {
     let Some(root) = harmony.root.filter(|_| start < end) else { return };
-    let like = |velocity, player| Strike { start, end, key: 0, velocity, player };
+    let like = |velocity, player| Strike { start, end, key: 0, velocity, player, place: None };
     match stroke {
         Stroke::Bass => {
             let bass = harmony.bass.unwrap_or(root).semitone();

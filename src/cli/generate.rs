@@ -1,15 +1,16 @@
 //! `hornpipe generate`
 
+use super::generate_format::Format;
 use super::output::{self, tell, thousands};
 use super::progress::Bar;
 use super::{interrupt, load};
+use crate::corpus::{READ_LIMIT, read_file};
 use crate::generate::{Generated, Prime, Request, Sampling, generate, number_tunes};
 use crate::nn::Engine;
 use crate::random::{Purpose, below, generator};
 use crate::train::{Objective, Snapshot};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -64,9 +65,12 @@ pub struct Args {
     /// length). 0 carries the state.
     #[arg(long, value_name = "N")]
     window: Option<usize>,
-    /// Write here instead of to stdout.
+    /// Write here instead of to stdout. Formats with a file for each tune take a folder (NAME/) for several, - for stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// What to make of the tunes.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Abc, conflicts_with = "json")]
+    format: Format,
     /// One line of JSON for all tunes instead of ABC.
     #[arg(long)]
     json: bool,
@@ -91,6 +95,7 @@ struct Tune {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    args.format.check_output(args.output.as_deref(), args.tunes)?;
     let snapshot = load::snapshot(&args.checkpoint)?;
     // Randomness that only picks the seed; the seed is printed and decides everything else.
     let seed = args.seed.unwrap_or_else(|| RandomState::new().hash_one(0u8) % 1_000_000);
@@ -129,7 +134,8 @@ pub fn run(args: Args) -> Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     let characters: usize = tunes.iter().map(|tune| tune.generated).sum();
     let rate = characters as f64 / seconds;
-    write(&args, seed, rate, tunes)?;
+    // What was written is not lost: the seed brings it back.
+    write(&args, seed, rate, tunes).with_context(|| format!("with --seed {seed}"))?;
     tell!(
         "seed {seed}: {} characters in {seconds:.2} s, {} characters/s",
         thousands(characters),
@@ -141,7 +147,7 @@ pub fn run(args: Args) -> Result<()> {
 fn write(args: &Args, seed: u64, characters_per_second: f64, tunes: Vec<Generated>) -> Result<()> {
     if !args.json {
         let text = number_tunes(tunes.iter().map(|tune| &tune.text));
-        return output::print_or_write(args.output.as_deref(), &text);
+        return args.format.write(args.output.as_deref(), &text);
     }
     let tunes = tunes
         .into_iter()
@@ -167,8 +173,8 @@ fn prime(args: &Args, snapshot: &Snapshot, seed: u64) -> Result<Prime> {
         return Ok(Prime::Text(encode(&text.replace("\\n", "\n"))?));
     }
     if let Some(path) = &args.prime_file {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
+        let (name, bytes) = read_file(path, READ_LIMIT)?;
+        let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
         return Ok(Prime::Text(encode(&text)?));
     }
     if let Some(path) = &args.random_window {

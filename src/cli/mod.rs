@@ -2,11 +2,13 @@
 
 mod abc;
 mod bench;
+mod chart;
 mod completions;
 mod convert;
 mod corpus;
 mod evaluate;
 mod generate;
+mod generate_format;
 mod host;
 mod inspect;
 mod interrupt;

@@ -23,7 +23,7 @@ pub mod windows;
 pub use epoch::{Epoch, Source};
 pub use error::{CorpusError, UnknownCharacter};
 pub use parse::parse;
-pub use read::{read, texts};
+pub use read::{READ_LIMIT, read, read_file, texts};
 pub use split::{SPLIT_VERSION, Split, fingerprint, split};
 pub use streams::{StreamEpoch, Streams};
 pub use vocabulary::Vocabulary;

@@ -41,6 +41,12 @@ const MEMORY: Signal =
 /// The signals of an LSTM: its gates in their order, then the states that a step leaves.
 pub const LSTM_SIGNALS: [Signal; 6] = [I, F, G, O, C, H];
 
+/// The gates of a cell in their order, the candidate among them; none of an RNN.
+pub fn gates(cell: Cell) -> &'static [Signal] {
+    let count = if cell == Cell::Rnn { 0 } else { cell.gates() };
+    &signals(cell)[..count]
+}
+
 /// The signals of a cell: its gates in their order, but for those of an RNN, which has none; then the states that a step leaves, `h` last.
 pub fn signals(cell: Cell) -> &'static [Signal] {
     /// Where nothing squashes it.
@@ -67,8 +73,7 @@ mod tests {
     fn every_gate_and_state_is_there() {
         for cell in Cell::ALL {
             let names: Vec<&str> = signals(cell).iter().map(|signal| signal.name).collect();
-            let gates = if cell == Cell::Rnn { 0 } else { cell.gates() };
-            assert_eq!(names.len(), gates + cell.states().len(), "{cell}");
+            assert_eq!(names.len(), gates(cell).len() + cell.states().len(), "{cell}");
             assert_eq!(names.last(), Some(&"h"));
             assert_eq!(names.contains(&"c"), cell.has_memory(), "{cell}");
         }

@@ -2,6 +2,7 @@
 //! which a shell ties to its standard input and output.
 //!
 //! `HORNPIPE_CHROMIUM` names the program; unset, such tests are skipped with a message.
+#![allow(dead_code)] // Each test file uses its own part.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};

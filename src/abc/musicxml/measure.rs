@@ -2,13 +2,13 @@
 
 use super::length::drawn;
 use super::note::{Connections, NoteWriter};
-use super::xml::Xml;
 use crate::abc::harmony::Harmony;
 use crate::abc::key::{Key, Tonic};
 use crate::abc::meter::{Meter, Tempo};
 use crate::abc::pitch::LETTERS;
 use crate::abc::timeline::usual_tempo;
 use crate::abc::tune::{Bar, EventKind, Style, Tune, Voice};
+use crate::abc::xml::Xml;
 use crate::abc::{Fraction, Mode};
 
 /// What stands around a bar.

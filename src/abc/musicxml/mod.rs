@@ -7,14 +7,12 @@
 mod length;
 mod measure;
 mod note;
-mod xml;
-
-pub(crate) use xml::Xml;
 
 use super::fraction::Fraction;
-use super::order::{Part, parts};
+use super::order::aligned;
 use super::strain::strains;
 use super::tune::{Ending, Tune, Voice};
+use super::xml::Xml;
 use measure::{MeasureWriter, Place};
 
 const PROLOG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE score-partwise PUBLIC \
@@ -82,35 +80,6 @@ fn divisions(voice: &Voice) -> i64 {
 
 fn gcd(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-/// For each voice its bars, with gaps so that voices which begin with a later part stand below that part.
-fn aligned(voices: &[&Voice]) -> Vec<Vec<Option<usize>>> {
-    let cut: Vec<_> = voices.iter().map(|v| parts(&v.bars)).collect();
-    let mut labels = Vec::new();
-    for (label, _) in cut.iter().flatten() {
-        if !labels.contains(label) {
-            labels.push(*label);
-        }
-    }
-    let mut rows = vec![Vec::new(); voices.len()];
-    if let [row] = &mut rows[..] {
-        row.extend((0..voices[0].bars.len()).map(Some));
-        return rows;
-    }
-    for label in labels {
-        let bars = |parts: &Vec<Part>| -> Vec<usize> {
-            parts.iter().filter(|(l, _)| *l == label).flat_map(|(_, range)| range.clone()).collect()
-        };
-        let columns: Vec<Vec<usize>> = cut.iter().map(bars).collect();
-        let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
-        for (row, column) in rows.iter_mut().zip(columns) {
-            let gap = longest - column.len();
-            row.extend(column.into_iter().map(Some));
-            row.extend((0..gap).map(|_| None));
-        }
-    }
-    rows
 }
 
 /// What strains and endings say about each bar.

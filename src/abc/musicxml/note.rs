@@ -1,11 +1,11 @@
 //! Notes and rests of a measure, with what connects them: ties, slurs, tuplets, beams.
 
 use super::length::{Drawn, drawn};
-use super::xml::Xml;
 use crate::abc::Fraction;
 use crate::abc::key::Key;
 use crate::abc::pitch::Pitch;
 use crate::abc::tune::{Event, EventKind, Head, Note, Rest, Tuplet, Voice};
+use crate::abc::xml::Xml;
 
 /// Slurs that may be open at once.
 const SLURS: usize = 6;

@@ -22,6 +22,9 @@ pub struct Files {
     output: PathBuf,
 }
 
+/// What turns a tune into the bytes of a file.
+pub type Convert<'a> = dyn FnMut(&Tune, &Timeline) -> Result<Vec<u8>> + 'a;
+
 impl Files {
     /// Converts the tunes; files in a folder are named by number and title and get this extension.
     ///
@@ -37,76 +40,92 @@ impl Files {
         if tunes.is_empty() {
             return Err(CorpusError::NoTune { name: name.to_string(), lines: text.lines().count() }.into());
         }
-        let into_folder = self.output.is_dir() || self.output.as_os_str().to_string_lossy().ends_with('/');
         if let Some(n) = self.tune
             && n as usize > tunes.len()
         {
             bail!("{name} has {} tunes; there is no tune {n}", thousands(tunes.len()));
         }
-        if self.tune.is_none() && into_folder {
-            return self.convert_all(&tunes, extension, &mut convert);
+        if self.tune.is_none() && is_folder(&self.output) {
+            return write_all(&tunes, &self.output, extension, &mut convert);
         }
         let n = self.tune.unwrap_or(1) as usize;
         if self.tune.is_none() && tunes.len() > 1 {
             let count = thousands(tunes.len());
             tell!("the first of {count} tunes; --tune N takes another one, a folder as -o takes all");
         }
-        let tune = &tunes[n - 1];
-        let bytes = one(tune, &mut convert).with_context(|| described(n, tune))?;
-        if self.output.as_os_str() == "-" {
-            return output::print_bytes(&bytes);
-        }
-        let path =
-            if into_folder { self.output.join(file_name(n, tune, extension)) } else { self.output.clone() };
-        if into_folder {
-            make_folder(&self.output)?;
-        }
-        output::write(&path, &bytes)?;
-        tell!("wrote {}", path.display());
-        Ok(())
-    }
-
-    fn convert_all(
-        &self,
-        tunes: &[Tune],
-        extension: &str,
-        convert: &mut impl FnMut(&Tune, &Timeline) -> Result<Vec<u8>>,
-    ) -> Result<()> {
-        make_folder(&self.output)?;
-        let (bar, began) = (Bar::percent("converting"), Instant::now());
-        let mut written = 0;
-        for (n, tune) in (1..).zip(tunes) {
-            match one(tune, convert) {
-                Ok(bytes) => {
-                    output::write(&self.output.join(file_name(n, tune, extension)), &bytes)?;
-                    written += 1;
-                }
-                Err(error) => bar.line(&format!("left out {}: {error:#}", described(n, tune))),
-            }
-            if began.elapsed().as_secs_f64() > 2.0 {
-                bar.set(n as f64 / tunes.len() as f64);
-            }
-        }
-        bar.clear();
-        tell!("wrote {} files to {}", thousands(written), self.output.display());
-        match written {
-            0 => bail!("no tune of {} could be converted", self.file.display()),
-            _ => Ok(()),
-        }
+        write_one(n, &tunes[n - 1], &self.output, extension, &mut convert)
     }
 }
 
-fn one(tune: &Tune, convert: &mut impl FnMut(&Tune, &Timeline) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
-    if tune.notes().next().is_none() {
-        bail!("it has no notes");
+/// Whether results go into a folder: one that is there, or a name that ends in /.
+pub fn is_folder(output: &Path) -> bool {
+    output.is_dir() || output.as_os_str().to_string_lossy().ends_with('/')
+}
+
+/// Writes one tune, the n-th, to a file, into a folder, or with - to standard output.
+pub fn write_one(
+    n: usize,
+    tune: &Tune,
+    output: &Path,
+    extension: &str,
+    convert: &mut Convert<'_>,
+) -> Result<()> {
+    let bytes = one(tune, convert).with_context(|| described(n, tune))?;
+    if output.as_os_str() == "-" {
+        return output::print_bytes(&bytes);
     }
+    let mut path = output.to_path_buf();
+    if is_folder(output) {
+        make_folder(output)?;
+        path.push(file_name(n, tune, extension));
+    }
+    output::write(&path, &bytes)?;
+    tell!("wrote {}", path.display());
+    Ok(())
+}
+
+/// Writes each tune into a folder. Those that cannot be converted are told; it is an error if there are no others.
+pub fn write_all(tunes: &[Tune], folder: &Path, extension: &str, convert: &mut Convert<'_>) -> Result<()> {
+    make_folder(folder)?;
+    let (bar, began) = (Bar::percent("converting"), Instant::now());
+    let mut written = 0;
+    for (n, tune) in (1..).zip(tunes) {
+        match one(tune, convert) {
+            Ok(bytes) => {
+                output::write(&folder.join(file_name(n, tune, extension)), &bytes)?;
+                written += 1;
+            }
+            Err(error) => bar.line(&format!("left out {}: {error:#}", described(n, tune))),
+        }
+        if began.elapsed().as_secs_f64() > 2.0 {
+            bar.set(n as f64 / tunes.len() as f64);
+        }
+    }
+    bar.clear();
+    if written == 0 {
+        bail!("none of the tunes could be converted");
+    }
+    tell!("wrote {} files to {}", thousands(written), folder.display());
+    Ok(())
+}
+
+fn one(tune: &Tune, convert: &mut Convert<'_>) -> Result<Vec<u8>> {
+    let timeline = timeline(tune)?;
     if !tune.is_readable() {
         tell!(
             "some of {:?} cannot be read and is left out; hornpipe abc check says what",
             tune.header.title()
         );
     }
-    convert(tune, &Timeline::new(tune)?)
+    convert(tune, &timeline)
+}
+
+/// A tune played out, if there is something to play.
+pub fn timeline(tune: &Tune) -> Result<Timeline> {
+    if tune.notes().next().is_none() {
+        bail!("it has no notes");
+    }
+    Ok(Timeline::new(tune)?)
 }
 
 fn make_folder(path: &Path) -> Result<()> {

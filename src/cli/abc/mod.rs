@@ -1,9 +1,11 @@
 //! `hornpipe abc`
 
 mod check;
-mod convert;
+pub mod convert;
 mod midi;
 mod musicxml;
+mod score;
+mod wav;
 
 use anyhow::Result;
 
@@ -14,6 +16,8 @@ pub enum Command {
     Midi(midi::Args),
     #[command(name = "musicxml")]
     MusicXml(musicxml::Args),
+    Wav(wav::Args),
+    Score(score::Args),
 }
 
 pub fn run(command: Command) -> Result<()> {
@@ -21,5 +25,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Check(args) => check::run(args),
         Command::Midi(args) => midi::run(&args),
         Command::MusicXml(args) => musicxml::run(&args),
+        Command::Wav(args) => wav::run(&args),
+        Command::Score(args) => score::run(&args),
     }
 }

@@ -1,8 +1,8 @@
 //! `hornpipe inspect gradients`
 
-use super::chart::{Axis, Mark, Panel, Series, draw};
 use super::corpus::{CorpusArgs, ROWS};
 use crate::checkpoint::write_atomically;
+use crate::cli::chart::{Axis, Mark, Panel, Series, draw, lines};
 use crate::cli::output::{self, tell};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};
@@ -223,7 +223,7 @@ pub fn picture(reach: &Reach, model: &str) -> Result<String> {
         panels.push(Panel { title: format!("layer {l}"), x, y: y.clone(), series });
     }
     let title = format!("How far the learning signal reaches in {model}");
-    let legend = ["by h: median and quartiles", "by c"];
+    let legend = lines(["by h: median and quartiles", "by c"]);
     draw(&title, 3, &panels, if reach.c.is_empty() { &legend[..1] } else { &legend })
 }
 
