@@ -4,6 +4,7 @@
 mod support;
 
 use hornpipe::checkpoint::Checkpoint;
+use hornpipe::nn::Cell;
 use hornpipe::random::{Purpose, below, generator};
 use hornpipe::train::{
     Augment, Control, Data, EpochMetrics, Objective, Observer, Outcome, Preset, Settings, Snapshot, StepInfo,
@@ -121,6 +122,19 @@ fn stopped_at_a_step() {
         }
         let often = (1..=steps).step_by(11).map(at).collect();
         assert!(with_stops(&settings, often) == (end, metrics), "{objective:?}, stopped often");
+    }
+}
+
+#[test]
+fn a_run_of_any_cell() {
+    for cell in Cell::ALL {
+        for objective in BOTH {
+            let settings = Settings { cell, epochs: 2, ..settings(objective) };
+            let (end, metrics, steps) = straight(&settings);
+            let first_epoch = metrics[0].step;
+            let stops = [2, first_epoch + 1, steps - 1].map(at).into();
+            assert!(with_stops(&settings, stops) == (end, metrics), "{cell}, {objective:?}");
+        }
     }
 }
 

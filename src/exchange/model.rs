@@ -85,7 +85,7 @@ impl Model {
                 held_out_fingerprint: 0,
             },
             moments: Moments::zeros(settings.optimizer, &parameters),
-            state: State::zeros(settings.layers, settings.batch_size, settings.hidden),
+            state: State::zeros(&settings.model(vocabulary.len()), settings.batch_size),
             settings,
             vocabulary,
             parameters,
@@ -110,6 +110,7 @@ pub(super) fn settings(config: &ModelConfig, given: &Given) -> Result<Settings, 
     let preset = preset.settings();
     let settings = Settings {
         seq_len: given.seq_len.unwrap_or(preset.seq_len),
+        cell: config.cell,
         input: config.input,
         hidden: config.hidden,
         layers: config.layers,

@@ -2,7 +2,7 @@
 
 use crate::corpus::SPLIT_VERSION;
 use crate::nn::init::Initializer;
-use crate::nn::{ConfigError, Input, ModelConfig, default_shard_rows};
+use crate::nn::{Cell, ConfigError, Input, ModelConfig, default_shard_rows};
 use crate::optim::{Optimizer, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,9 @@ pub struct Settings {
     pub batch_size: usize,
     /// `T`, the time steps of a minibatch.
     pub seq_len: usize,
+    /// What the layers are made of. A description that says nothing means the LSTM, as all did before there were others.
+    #[serde(default, skip_serializing_if = "Cell::is_default")]
+    pub cell: Cell,
     /// How a character enters.
     pub input: Input,
     /// `H`
@@ -137,6 +140,7 @@ impl Preset {
             steps: None,
             batch_size: 128,
             seq_len: 100,
+            cell: Cell::Lstm,
             input: Input::Embedding(32),
             hidden: 256,
             layers: 3,
@@ -180,6 +184,7 @@ impl Settings {
     /// The network for a vocabulary of this size.
     pub fn model(&self, vocabulary: usize) -> ModelConfig {
         ModelConfig {
+            cell: self.cell,
             vocabulary,
             input: self.input,
             hidden: self.hidden,

@@ -4,7 +4,7 @@ use super::Data;
 use super::settings::Settings;
 use crate::checkpoint::{Array, Checkpoint, CheckpointError};
 use crate::corpus::{SPLIT_VERSION, Vocabulary};
-use crate::nn::{LSTM_STATES, LossSums, ModelConfig, Parameters, State};
+use crate::nn::{LossSums, ModelConfig, Parameters, State};
 use crate::optim::Moments;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ impl Snapshot {
             push_all(&format!("{name}."), moment);
         }
         for (l, arrays) in self.state.layers.iter().enumerate() {
-            for (name, array) in LSTM_STATES.iter().zip(arrays) {
+            for (name, array) in self.settings.cell.states().iter().zip(arrays) {
                 let values: Vec<f32> = array.iter().copied().collect();
                 push(&format!("state.{name}_l{l}"), array.shape(), &values);
             }
@@ -182,7 +182,7 @@ impl Snapshot {
         let mut state = State { layers: Vec::new() };
         for l in 0..model.layers {
             let mut arrays = Vec::new();
-            for name in LSTM_STATES {
+            for name in model.cell.states() {
                 let values = checkpoint.f32s(&format!("state.{name}_l{l}"), &[state_rows, model.hidden])?;
                 let array = Array2::from_shape_vec((state_rows, model.hidden), values);
                 arrays.push(array.map_err(|e| config(&e))?);

@@ -5,7 +5,7 @@ use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, rest};
 use crate::cli::host::{Host, peak_rss_mb};
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::nn::{Batch, CpuEngine, Engine};
+use crate::nn::{Batch, Cell, CpuEngine, Engine};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 use ndarray::ArrayView1;
@@ -42,6 +42,9 @@ struct Report {
     /// What the first tune began with.
     first_characters: Vec<u32>,
     peak_rss_mb: Option<f64>,
+    cell: Cell,
+    /// `fused` or `batched`.
+    path: &'static str,
     threads: usize,
     isa: &'static str,
     gemm: &'static str,
@@ -108,6 +111,8 @@ pub fn run(args: &Args) -> Result<()> {
         loss: nats / (CHECKED * rows) as f64,
         first_characters,
         peak_rss_mb: peak_rss_mb(),
+        cell: args.shape.cell,
+        path: engine.path(),
         threads: engine.threads(),
         isa: host.isa,
         gemm: host.gemm,
@@ -194,11 +199,13 @@ fn surprise(logits: ArrayView1<f32>, index: usize) -> f64 {
 fn text(report: &Report) -> String {
     let window = report.window.map_or(String::new(), |window| format!(", window of {window} recomputed"));
     format!(
-        "{} ({}, {} threads)\n{} tunes, H {}, L {}{window}: {:.1} µs a step, {} characters/s\n\
+        "{} ({}, {} threads)\n{}, {}: {} tunes, H {}, L {}{window}: {:.1} µs a step, {} characters/s\n\
          {:.1} GFLOP/s, {:.0} % of the {:.0} that multiply-adds reach\n",
         report.cpu,
         report.isa,
         report.threads,
+        report.cell.title(),
+        report.path,
         report.tunes,
         report.hidden,
         report.layers,

@@ -7,7 +7,7 @@ mod sweep;
 mod train;
 
 use super::memory;
-use crate::nn::{CpuEngine, Engine, Input, ModelConfig, State, default_shard_rows};
+use crate::nn::{Cell, CpuEngine, Engine, Input, ModelConfig, State, default_shard_rows};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 use hornpipe_kernels::gemm::Gemm;
@@ -32,6 +32,9 @@ struct Shape {
     /// Sequences side by side (B); when generating, tunes.
     #[arg(long, value_name = "B")]
     batch_size: Option<usize>,
+    /// What the layers are made of; the fused kernels serve the LSTM, the others run batched through matrix products.
+    #[arg(long, value_enum, default_value = "lstm")]
+    cell: Cell,
     /// Hidden units of a layer (H).
     #[arg(long, value_name = "H", default_value_t = 256)]
     hidden: usize,
@@ -62,7 +65,7 @@ const MOST: usize = 10_000_000;
 const SIZES: RangeInclusive<usize> = 1..=1 << 16;
 
 /// How the floating-point operations are counted.
-const FLOPS_FORMULA: &str = "2*4H*(I+H) per layer, token and pass; 3 passes in training (forward, d_input, d_weights); embedding and linear not counted";
+const FLOPS_FORMULA: &str = "2*G*H*(I+H) per layer of G gates (LSTM 4), token and pass; 3 passes in training (forward, d_input, d_weights); embedding and linear not counted";
 
 pub fn run(command: Command) -> Result<()> {
     match command {
@@ -76,6 +79,7 @@ pub fn run(command: Command) -> Result<()> {
 impl Shape {
     fn model(&self, dropout: f32) -> ModelConfig {
         ModelConfig {
+            cell: self.cell,
             vocabulary: self.vocab,
             input: Input::Embedding(self.embedding),
             hidden: self.hidden,
@@ -113,7 +117,7 @@ fn engine(
 
 /// Lets the engine begin from zeros, with so many rows.
 fn rest(engine: &mut CpuEngine, rows: usize) {
-    let state = State::zeros(engine.config().layers, rows, engine.config().hidden);
+    let state = State::zeros(engine.config(), rows);
     engine.set_state(&state);
 }
 

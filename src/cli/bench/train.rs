@@ -5,7 +5,7 @@ use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, rest};
 use crate::cli::host::{Host, peak_rss_mb};
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::nn::{Batch, CpuEngine, Engine, Masking};
+use crate::nn::{Batch, Cell, CpuEngine, Engine, Masking};
 use crate::optim::{Hyper, Optimizer};
 use crate::train::Objective;
 use anyhow::{Result, bail};
@@ -62,6 +62,9 @@ struct Report {
     /// The norm of that batch's gradients.
     gradient_norm: f64,
     peak_rss_mb: Option<f64>,
+    cell: Cell,
+    /// `fused` or `batched`.
+    path: &'static str,
     threads: usize,
     isa: &'static str,
     gemm: &'static str,
@@ -136,6 +139,8 @@ pub fn run(args: &Args) -> Result<()> {
         loss: sums.nats / sums.weight,
         gradient_norm,
         peak_rss_mb: peak_rss_mb(),
+        cell: args.shape.cell,
+        path: engine.path(),
         threads: engine.threads(),
         isa: host.isa,
         gemm: host.gemm,
@@ -202,12 +207,14 @@ fn norm(gradients: &[f32]) -> f64 {
 
 fn text(report: &Report) -> String {
     format!(
-        "{} ({}, {} threads)\nB {}, T {}, H {}, L {}: a step takes {:.2} ms \
+        "{} ({}, {} threads)\n{}, {}: B {}, T {}, H {}, L {}: a step takes {:.2} ms \
          (forward {:.2}, backward {:.2}, optimiser {:.2})\n\
          {:.1} GFLOP/s, {:.0} % of the {:.0} that multiply-adds reach; {} characters/s{}\n",
         report.cpu,
         report.isa,
         report.threads,
+        report.cell.title(),
+        report.path,
         report.batch_size,
         report.seq_len,
         report.hidden,
