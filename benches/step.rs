@@ -1,7 +1,7 @@
 //! The article's model at B 64, T 100: training step, forward, backward, optimiser, one generation step.
 //!
 //! `cargo bench --bench step` prints a time and a rate for each. The rate's unit `elem` is a floating-point operation, so `Gelem/s` reads
-//! GFLOP/s (counted as `hornpipe bench` does); for optimiser and generation it is a character.
+//! GFLOP/s (counted as `hornpipe bench` does); for optimiser and generation it is a character. One row's is in bytes of weights read.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hornpipe::nn::init::Initializer;
@@ -131,6 +131,24 @@ fn layer(c: &mut Criterion) {
     group.finish();
 }
 
+/// One row through a layer whose `w_hh` is half a megabyte, as each core's half is at 256 units: the time is that of reading it, step
+/// after step, from the second-level cache.
+fn one_row(c: &mut Criterion) {
+    let hidden = 176;
+    let isa = Gemm::detect().expect("HORNPIPE_ISA names an instruction set of this machine").isa();
+    let w = vec![0.01; 4 * hidden * hidden];
+    let mut weights = LayerWeights::new(isa, hidden, hidden);
+    weights.pack(&w, &w, &vec![0.1; 4 * hidden]);
+    let mut cache = Cache::new(hidden);
+    cache.prepare(T, 1);
+    let characters = Input::Characters { tokens: &[0; T], table: &vec![0.1; 4 * hidden] };
+    let input = Entering { weights: &weights, input: characters, resets: &[false; T] };
+    let mut group = c.benchmark_group("layer_h176_one_row_one_thread");
+    group.throughput(Throughput::Bytes((T * size_of_val(&w[..])) as u64));
+    group.bench_function("forward", |b| b.iter(|| cache.forward(input, &mut Team::alone())));
+    group.finish();
+}
+
 fn generation(c: &mut Criterion) {
     let mut group = c.benchmark_group("generation_step");
     for rows in [1, 64] {
@@ -144,5 +162,5 @@ fn generation(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, training, layer, generation);
+criterion_group!(benches, training, layer, one_row, generation);
 criterion_main!(benches);

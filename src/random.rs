@@ -37,6 +37,8 @@ pub enum Purpose {
     SeedWindow,
     /// The characters and samples of a gradient check.
     Check,
+    /// How probes turn labels around.
+    Probe,
 }
 
 impl Purpose {
@@ -49,7 +51,8 @@ impl Purpose {
             Purpose::Composer { tune } => (4, tune),
             Purpose::SeedWindow => (5, 0),
             Purpose::Check => (6, 0),
-            Purpose::Augment { epoch } => (7, epoch),
+            Purpose::Probe => (7, 0),
+            Purpose::Augment { epoch } => (8, epoch),
         };
         (kind << 32) | u64::from(number)
     }

@@ -75,17 +75,22 @@ fn network() -> ModelConfig {
 struct Setup {
     engine: Box<dyn Engine>,
     batch: Batch,
+    tokens: Vec<u32>,
     step: u64,
 }
 
 impl Setup {
     fn new(gemm: Gemm, threads: usize, optimizer: Optimizer) -> Self {
-        let (network, mut random) = (network(), Random::new(11));
-        let parameters = random.parameters(&network, 0.3);
-        let mut engine = Box::new(cpu(&network, &parameters, optimizer, gemm, SHARD_ROWS, threads));
-        engine.set_state(&random.state(&network, ROWS));
-        let batch = random.batch(network.vocabulary, STEPS, ROWS, Weighing::Mixed, 0.1);
-        Setup { engine, batch, step: 0 }
+        Setup::of(&network(), ROWS, gemm, threads, optimizer)
+    }
+
+    fn of(network: &ModelConfig, rows: usize, gemm: Gemm, threads: usize, optimizer: Optimizer) -> Self {
+        let mut random = Random::new(11);
+        let parameters = random.parameters(network, 0.3);
+        let mut engine = Box::new(cpu(network, &parameters, optimizer, gemm, SHARD_ROWS, threads));
+        engine.set_state(&random.state(network, rows));
+        let batch = random.batch(network.vocabulary, STEPS, rows, Weighing::Mixed, 0.1);
+        Setup { engine, batch, tokens: vec![0; rows], step: 0 }
     }
 
     fn train(&mut self, steps: usize) {
@@ -101,8 +106,8 @@ impl Setup {
 
     fn generate(&mut self, steps: usize) {
         for step in 0..steps as u32 {
-            let tokens: [u32; ROWS] = std::array::from_fn(|r| (step + r as u32) % 20);
-            let logits = self.engine.advance(&tokens);
+            (0..).zip(&mut self.tokens).for_each(|(r, token)| *token = (step + r) % 20);
+            let logits = self.engine.advance(&self.tokens);
             assert!(logits.iter().all(|x| x.is_finite()));
         }
     }
@@ -123,7 +128,13 @@ impl Setup {
 fn the_steady_state_allocates_nothing_of_its_own() {
     assert_eq!(allocations(|| drop(vec![1u8; 77])), Allocations { calls: 1, largest: 77 });
     own_products_on_one_thread();
-    own_products_on_two_threads();
+    for (network, rows) in [
+        (network(), ROWS),
+        // One shard, and units enough that a team of both threads splits each kernel.
+        (config(20, Input::Embedding(8), 128, 2, 0.2), SHARD_ROWS),
+    ] {
+        own_products_on_two_threads(&network, rows);
+    }
     matrixmultiply_on_one_thread();
     sources_of_batches();
     reading();
@@ -143,8 +154,8 @@ fn own_products_on_one_thread() {
 
 /// Work enters a pool of Rayon's through a queue made of blocks of 63 jobs, one and a half kilobytes each: a block is allocated every
 /// 63 calls. (The queues within the pool keep their size.) A gradient buffer or a workspace would be larger.
-fn own_products_on_two_threads() {
-    let mut setup = Setup::new(Gemm::own(Isa::best()), 2, Optimizer::Adam);
+fn own_products_on_two_threads(network: &ModelConfig, rows: usize) {
+    let mut setup = Setup::of(network, rows, Gemm::own(Isa::best()), 2, Optimizer::Adam);
     setup.everything(2);
     let steps = 100;
     let found = allocations(|| setup.everything(steps));

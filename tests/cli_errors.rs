@@ -223,6 +223,26 @@ mod unix {
         }
     }
 
+    /// A device that never ends is refused, by each flag that names a file to read.
+    #[test]
+    fn endless_files() {
+        let run = MODEL.arg("run");
+        for line in [
+            "train /dev/zero",
+            "abc check /dev/zero",
+            &format!("evaluate {run} /dev/zero"),
+            &format!("generate {run} --prime-file /dev/zero"),
+            &format!("generate {run} --random-window /dev/zero"),
+            &format!("inspect trace {run} -o /dev/null --file /dev/zero"),
+            &format!("inspect gates {run} /dev/zero"),
+        ] {
+            let says = "/dev/zero does not end within 256 MiB: name another file";
+            refused_with(&mut hornpipe(line.split(' ')), says);
+        }
+        let (code, said) = shell(&format!("hornpipe inspect gates {run} - < /dev/zero"));
+        assert!(code == 1 && said.contains("standard input does not end within 256 MiB"), "{said}");
+    }
+
     #[test]
     fn a_closed_stderr_does_not_stop_a_run() {
         let folder = Folder::new();

@@ -138,6 +138,8 @@ fn what_cannot_be_is_refused() {
         if cfg!(target_os = "linux") && hole.set_len(1 << 42).is_ok() {
             refused_with(&mut convert(&[&folder.arg("hole.safetensors"), &out]), "GB of memory are free");
         }
+        let endless = "/dev/zero does not end within 16 MiB: name another file";
+        refused_with(&mut convert(&[&plain, &out, "--vocabulary", "/dev/zero"]), endless);
         std::os::unix::fs::symlink("/dev/zero", folder.path("zero.safetensors")).unwrap();
         refused_with(&mut convert(&[&folder.arg("zero.safetensors"), &out]), "it is not a regular file");
     }

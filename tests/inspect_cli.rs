@@ -23,7 +23,7 @@ static MODEL: LazyLock<Folder> = LazyLock::new(|| {
 });
 
 /// The commands that take a corpus.
-const ON_CORPUS: &[&str] = &["gates", "gradients"];
+const ON_CORPUS: &[&str] = &["gates", "gradients", "units", "ablate"];
 
 /// `inspect COMMAND MODEL arguments…`
 fn inspect(command: &str, arguments: &[&str]) -> assert_cmd::Command {
@@ -278,10 +278,83 @@ fn gradients_that_are_watched_stand_in_the_metrics_and_change_nothing() {
 }
 
 #[test]
+fn units_are_tables_a_line_of_json_and_a_page_of_links() {
+    let folder = Folder::new();
+    let (corpus, html) = (folder.arg("corpus.abc"), folder.arg("units.html"));
+    let tables = succeeds(&mut inspect(
+        "units",
+        &[&corpus, "--html", &html, "--trace", "my trace.html", "--top", "2"],
+    ));
+    for feature in ["header", "chord", "bar position", "second ending", "key"] {
+        assert_eq!(tables.lines().filter(|line| line.starts_with(feature)).count(), 2, "{feature}: {tables}");
+    }
+    let page = fs::read_to_string(&html).unwrap();
+    assert!(page.contains("<a href=\"my trace.html#by=c&amp;layer="), "{page}");
+    assert!(!page.contains('@') && !page.contains("http:") && !page.contains("<script"));
+    let json = succeeds(&mut inspect("units", &[&corpus, "--signal", "h", "--json", "--untrained", "1"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report.as_array().unwrap().len(), 10);
+    let best = &report[1]["best"];
+    assert_eq!((report[1]["feature"].as_str(), best.as_array().unwrap().len()), (Some("chord"), 3));
+    let score = |k: usize| best[k]["score"].as_f64().unwrap().abs();
+    assert!(score(0) >= score(1) && score(1) >= score(2) && score(0) > 0.0);
+    assert!(report[1]["samples"].as_u64() > report[3]["samples"].as_u64(), "music is a part of the text");
+    // The same seed, the same numbers.
+    assert_eq!(
+        json,
+        succeeds(&mut inspect("units", &[&corpus, "--signal", "h", "--json", "--untrained", "1"]))
+    );
+    refused_with(&mut inspect("units", &[&corpus, "--signal", "z"]), "there are i, f, g, o, c, h");
+    refused_with(&mut inspect("units", &[&corpus, "--length", "1"]), "give at least two tunes");
+    let mut windows = hornpipe(["inspect", "units"]);
+    let tables = succeeds(windows.arg(MODEL.path("windows")).arg(&corpus));
+    assert!(tables.contains("bar position #"), "{tables}");
+}
+
+#[test]
+fn ablations_are_tables_a_line_of_json_and_a_picture() {
+    let folder = Folder::new();
+    let (corpus, svg) = (folder.arg("corpus.abc"), folder.arg("ablate.svg"));
+    let mut command = inspect("ablate", &[&corpus, "--svg", &svg, "--top", "4"]);
+    let output = command.output().unwrap();
+    let (tables, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    // Two layers, eight gates, 18 units.
+    assert!(said.contains("64 changes, about "), "the cost is told: {said}");
+    let units: Vec<&str> = tables.lines().filter(|line| line.contains(", unit ")).collect();
+    assert_eq!(
+        (units.len(), tables.lines().filter(|line| line.contains(", gate ")).count()),
+        (4, 8),
+        "{tables}"
+    );
+    assert!(fs::read_to_string(&svg).unwrap().contains("units of layer 1"));
+    let json = succeeds(&mut inspect("ablate", &[&corpus, "--json"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let changes = report["changes"].as_array().unwrap();
+    let nats: Vec<f64> = changes.iter().map(|change| change["nats"].as_f64().unwrap()).collect();
+    assert!(changes.len() == 64 && nats.is_sorted_by(|a, b| a >= b), "ranked");
+    // What evaluate says of the same tunes.
+    let evaluated = succeeds(hornpipe(["evaluate"]).arg(MODEL.path("run")).args([&corpus, "--json"]));
+    let evaluated: serde_json::Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(report["nats_per_char"], evaluated["nats_per_char"]);
+    assert_eq!(report["characters"], evaluated["characters"]);
+    // Without its last layer the model is worse.
+    let last = changes.iter().find(|c| c["part"] == "layer" && c["layer"] == 1 && c["change"] == "zero");
+    assert!(last.unwrap()["nats"].as_f64().unwrap() > 0.0, "{json}");
+    let json = succeeds(&mut inspect("ablate", &[&corpus, "--json", "--only", "layers,gates", "--all"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["changes"].as_array().unwrap().len(), 4 + 24);
+}
+
+#[test]
 fn bad_corpora() {
     let folder = Folder::new();
     for command in ON_CORPUS {
-        let refusal = |arguments: &[&str], says: &str| refused_with(&mut inspect(command, arguments), says);
+        // So small a corpus has nothing to hold out.
+        let all: &[&str] = if *command == "ablate" { &["--all"] } else { &[] };
+        let refusal = |arguments: &[&str], says: &str| {
+            refused_with(inspect(command, arguments).args(all), says);
+        };
         refusal(&[&folder.file("empty.abc", "")], "empty.abc is empty");
         refusal(&[&folder.file("none.abc", "abc")], "none.abc holds no tune");
         refusal(&[&folder.file("unknown.abc", "X:1\nT:\u{20AC}\n")], "'\u{20AC}' (tune 1, line 2)");

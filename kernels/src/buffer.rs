@@ -8,7 +8,8 @@ use std::ops::{Deref, DerefMut};
 #[repr(C, align(64))]
 struct Line([f32; LINE]);
 
-const LINE: usize = 16;
+/// f32 in a cache line.
+pub(crate) const LINE: usize = 16;
 
 /// A slice of f32 of fixed length, aligned to 64 bytes. It is used like a `[f32]`.
 #[derive(Clone)]

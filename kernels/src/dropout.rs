@@ -14,7 +14,7 @@
 
 use crate::Isa;
 use crate::simd::{Kernel, Simd};
-use crate::team::{Output, Team};
+use crate::team::Team;
 
 /// The layer and optimiser step that a mask belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,9 @@ impl Dropout {
     /// Where the lengths differ or are no whole number of rows, or `rate` is not in `0.0..1.0`.
     pub fn apply(self, isa: Isa, hidden: usize, x: &[f32], out: &mut [f32], team: &mut Team) {
         assert_eq!(x.len(), out.len(), "x and out [T, R, H]");
-        self.on_team(isa, hidden, out, team, &|first, out| {
+        self.on_team(hidden, out, APPLY_COST, team, &|first, out| {
             out.copy_from_slice(&x[first * hidden..][..out.len()]);
+            isa.run(Apply { dropout: self, hidden, first, values: out });
         });
     }
 
@@ -101,45 +102,36 @@ impl Dropout {
     /// # Panics
     /// As [`Dropout::apply`].
     pub fn apply_in_place(self, isa: Isa, hidden: usize, values: &mut [f32], team: &mut Team) {
-        self.on_team(isa, hidden, values, team, &|_, _| ());
+        self.on_team(hidden, values, APPLY_COST, team, &|first, values| {
+            isa.run(Apply { dropout: self, hidden, first, values });
+        });
     }
 
     /// The gradient of [`Dropout::apply`]: `d[k] *= mask[k]`, the mask being read off its output `out`.
     ///
     /// # Panics
     /// As [`Dropout::apply`].
-    pub fn backward(self, isa: Isa, out: &[f32], d: &mut [f32], team: &mut Team) {
-        assert!((0.0..1.0).contains(&self.rate), "dropout rate {} is not in 0..1", self.rate);
+    pub fn backward(self, isa: Isa, hidden: usize, out: &[f32], d: &mut [f32], team: &mut Team) {
         assert_eq!(out.len(), d.len(), "out and d [T, R, H]");
-        let (scale, len, gradient) = (1.0 / (1.0 - self.rate), d.len(), Output::new(d));
-        team.split(len.div_ceil(LINE), len, &|lines| {
-            let part = lines.start * LINE..len.min(lines.end * LINE);
-            // SAFETY: the members' parts are distinct, and this one lies within `d`.
-            let d = unsafe { std::slice::from_raw_parts_mut(gradient.at(part.start), part.len()) };
-            isa.run(Backward { scale, out: &out[part], d });
+        let scale = 1.0 / (1.0 - self.rate);
+        self.on_team(hidden, d, 1, team, &|first, d| {
+            isa.run(Backward { scale, out: &out[first * hidden..][..d.len()], d });
         });
     }
 
-    /// Each member `begin`s its rows, of which the first is told, and applies their masks.
+    /// Checks, and splits the rows; a unit costs as much as `cost` multiply-adds.
     fn on_team(
         self,
-        isa: Isa,
         hidden: usize,
         values: &mut [f32],
+        cost: usize,
         team: &mut Team,
-        begin: &(impl Fn(usize, &mut [f32]) + Sync),
+        work: &(impl Fn(usize, &mut [f32]) + Sync),
     ) {
         assert!((0.0..1.0).contains(&self.rate), "dropout rate {} is not in 0..1", self.rate);
         assert!(hidden > 0 && values.len().is_multiple_of(hidden * self.rows), "values [T, R, H]");
-        let output = Output::new(values);
-        team.split(values.len() / hidden, values.len() * COST, &|rows| {
-            // SAFETY: the members' rows are distinct, and these lie within `values`.
-            let values = unsafe {
-                std::slice::from_raw_parts_mut(output.at(rows.start * hidden), rows.len() * hidden)
-            };
-            begin(rows.start, values);
-            isa.run(Apply { dropout: self, hidden, first: rows.start, values });
-        });
+        let multiply_adds = values.len() * cost;
+        team.split_rows(values, hidden, multiply_adds, work);
     }
 }
 
@@ -150,9 +142,6 @@ struct Apply<'a> {
     first: usize,
     values: &'a mut [f32],
 }
-
-/// f32 in a cache line.
-const LINE: usize = 16;
 
 struct Backward<'a> {
     scale: f32,
@@ -172,8 +161,8 @@ impl Kernel for Backward<'_> {
     }
 }
 
-/// What a unit costs, in multiply-adds.
-const COST: usize = 16;
+/// What a unit's mask costs, in multiply-adds.
+const APPLY_COST: usize = 16;
 
 /// Counters computed together: 64 units.
 const GROUP: usize = 16;
@@ -263,7 +252,7 @@ mod tests {
                     assert_eq!(&got[..], &in_place[..], "{isa} H {hidden} R {rows}");
                     let d = Unaligned::new(&noise.vec(x.len(), 2.0));
                     let mut back = Fenced::new(&d);
-                    dropout.backward(isa, &got, &mut back, &mut team);
+                    dropout.backward(isa, hidden, &got, &mut back, &mut team);
                     for (k, &y) in got.iter().enumerate() {
                         let (t, r, unit) = (k / hidden / rows, k / hidden % rows, k % hidden);
                         let counter = [unit as u32 / 4, 7 + r as u32, t as u32, SITE.layer];

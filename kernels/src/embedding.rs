@@ -1,6 +1,7 @@
 //! Rows of a table by number: what an embedding does forward, and its gradient.
 
 use crate::Isa;
+use crate::buffer::LINE;
 use crate::simd::{Kernel, Simd, vectors};
 use crate::team::{Output, Team};
 use std::ops::Range;
@@ -11,8 +12,9 @@ use std::ops::Range;
 /// Where a length does not fit or an index is not below `V`.
 pub fn gather(isa: Isa, width: usize, table: &[f32], index: &[u32], out: &mut [f32], team: &mut Team) {
     check(width, table, index, out);
-    let out = Output::new(out);
-    team.split(index.len(), index.len() * width, &|rows| isa.run(Gather { width, table, index, out, rows }));
+    team.split_rows(out, width, index.len() * width, &|first, out| {
+        isa.run(Gather { width, table, index: &index[first..], out });
+    });
 }
 
 /// `table[index[n]] += rows[n]` in the order of `n`: the gradient of [`gather`]. The team splits the columns.
@@ -22,14 +24,12 @@ pub fn gather(isa: Isa, width: usize, table: &[f32], index: &[u32], out: &mut [f
 pub fn scatter_add(isa: Isa, width: usize, rows: &[f32], index: &[u32], table: &mut [f32], team: &mut Team) {
     check(width, table, index, rows);
     let table = Output::new(table);
+    // No two members write to one cache line.
     team.split(width.div_ceil(LINE), index.len() * width, &|lines| {
         let columns = lines.start * LINE..width.min(lines.end * LINE);
         isa.run(ScatterAdd { width, rows, index, table, columns });
     });
 }
-
-/// f32 in a cache line: no two members of a team write to the same.
-const LINE: usize = 16;
 
 fn check(width: usize, table: &[f32], index: &[u32], rows: &[f32]) {
     assert!(width > 0 && table.len().is_multiple_of(width), "table [V, width]");
@@ -42,8 +42,7 @@ struct Gather<'a> {
     width: usize,
     table: &'a [f32],
     index: &'a [u32],
-    out: Output,
-    rows: Range<usize>,
+    out: &'a mut [f32],
 }
 
 impl Kernel for Gather<'_> {
@@ -51,12 +50,11 @@ impl Kernel for Gather<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Gather { width, table, index, out, rows } = self;
-        for n in rows {
-            let (from, to) = (table[index[n] as usize * width..].as_ptr(), out.at(n * width));
+        let Gather { width, table, index, out } = self;
+        for (to, &entry) in out.chunks_exact_mut(width).zip(index) {
+            let (from, to) = (table[entry as usize * width..][..width].as_ptr(), to.as_mut_ptr());
             for (at, lanes) in vectors(s, width) {
-                // SAFETY: `check` saw that row `n` of `out` and this row of the table have `width` numbers; no other
-                // member of the team has row `n`.
+                // SAFETY: both rows have `width` numbers, and `vectors` stays within it.
                 unsafe { s.store_first(to.add(at), s.load_first(from.add(at), lanes), lanes) };
             }
         }

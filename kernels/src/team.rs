@@ -124,6 +124,24 @@ impl Team {
         self.run(members, &|member| work(member * count / members..(member + 1) * count / members));
     }
 
+    /// [`Team::split`] over the rows of `values`, each `width` long: `work` gets the number of its first row, and its rows.
+    pub(crate) fn split_rows(
+        &mut self,
+        values: &mut [f32],
+        width: usize,
+        multiply_adds: usize,
+        work: &(impl Fn(usize, &mut [f32]) + Sync),
+    ) {
+        assert!(width > 0 && values.len().is_multiple_of(width), "whole rows");
+        let (count, output) = (values.len() / width, Output::new(values));
+        self.split(count, multiply_adds, &|rows| {
+            // SAFETY: the members' rows are distinct and lie within `values`, which nobody else can reach meanwhile.
+            let part =
+                unsafe { std::slice::from_raw_parts_mut(output.at(rows.start * width), rows.len() * width) };
+            work(rows.start, part);
+        });
+    }
+
     /// Wakes those of the first `members` that sleep, and says how many did. That takes longer than most kernels, so nobody waits for
     /// them.
     fn wake(&self, members: usize) -> usize {

@@ -3,7 +3,7 @@
 use super::output::{self, tell, thousands};
 use super::{load, memory};
 use crate::checkpoint::write_atomically;
-use crate::corpus::Vocabulary;
+use crate::corpus::{Vocabulary, read_file};
 use crate::exchange::{Given, Model, onnx, safetensors};
 use crate::nn::Input;
 use crate::train::{Objective, Settings};
@@ -52,6 +52,9 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// A vocabulary has fewer bytes, even of all characters that there are.
+const VOCABULARY_LIMIT: u64 = 16 << 20;
 
 /// The kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -164,10 +167,9 @@ fn read(args: &Args) -> Result<Model> {
 
 /// The characters in a file with one JSON string.
 fn characters(file: &Path) -> Result<Vec<char>> {
-    let path = file.display();
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {path}"))?;
-    let chars: String = serde_json::from_str(&text).with_context(|| {
-        format!("{path} is not a vocabulary: it must hold one JSON string, such as \"\\n |ABC\"")
+    let (name, bytes) = read_file(file, VOCABULARY_LIMIT)?;
+    let chars: String = serde_json::from_slice(&bytes).with_context(|| {
+        format!("{name} is not a vocabulary: it must hold one JSON string, such as \"\\n |ABC\"")
     })?;
     Ok(chars.chars().collect())
 }

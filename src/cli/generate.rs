@@ -4,13 +4,13 @@ use super::generate_format::Format;
 use super::output::{self, tell, thousands};
 use super::progress::Bar;
 use super::{interrupt, load};
+use crate::corpus::{READ_LIMIT, read_file};
 use crate::generate::{Generated, Prime, Request, Sampling, generate, number_tunes};
 use crate::nn::Engine;
 use crate::random::{Purpose, below, generator};
 use crate::train::{Objective, Snapshot};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -173,8 +173,8 @@ fn prime(args: &Args, snapshot: &Snapshot, seed: u64) -> Result<Prime> {
         return Ok(Prime::Text(encode(&text.replace("\\n", "\n"))?));
     }
     if let Some(path) = &args.prime_file {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
+        let (name, bytes) = read_file(path, READ_LIMIT)?;
+        let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
         return Ok(Prime::Text(encode(&text)?));
     }
     if let Some(path) = &args.random_window {

@@ -22,6 +22,17 @@ pub enum CorpusError {
         /// The operating system's reason.
         cause: io::Error,
     },
+    /// A file of more bytes than can be meant, such as a device that never ends.
+    #[error(
+        "{name} does not end within {} MiB: name another file, or divide it into several",
+        limit >> 20
+    )]
+    TooLong {
+        /// The file.
+        name: String,
+        /// The most bytes that it may have.
+        limit: u64,
+    },
     /// A folder without any file named `*.abc`, at any depth.
     #[error("the folder {name} holds no .abc files: name a folder that does, or a file of any name")]
     NoAbcFiles {

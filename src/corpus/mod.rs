@@ -30,7 +30,7 @@ pub use epoch::{Epoch, Source};
 pub use error::{CorpusError, UnknownCharacter};
 pub use melody::melody;
 pub use parse::parse;
-pub use read::{read, texts};
+pub use read::{READ_LIMIT, read, read_file, texts};
 pub use split::{SPLIT_VERSION, Split, fingerprint, split, split_by};
 pub use streams::{StreamEpoch, Streams};
 pub use vocabulary::Vocabulary;

@@ -1,11 +1,14 @@
 //! The only file of the corpus that opens files.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::parse::decode;
 use super::{Corpus, CorpusError, parse};
+
+/// No file of tunes may have more bytes: a device such as `/dev/zero` never ends.
+pub const READ_LIMIT: u64 = 256 << 20;
 
 /// Reads all tunes of the given paths, in their order; [`texts`] says what a path may be.
 ///
@@ -56,15 +59,29 @@ fn bytes(
             files.push(path.clone());
         }
     }
-    Ok(files.into_iter().map(|path| {
-        if path.as_os_str() == "-" {
-            let mut bytes = Vec::new();
-            let name = "standard input";
-            io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable(Path::new(name)))?;
-            return Ok((name.to_string(), bytes));
-        }
-        Ok((path.display().to_string(), fs::read(&path).map_err(unreadable(&path))?))
-    }))
+    Ok(files.into_iter().map(|path| read_file(&path, READ_LIMIT)))
+}
+
+/// The name and the bytes of a file, or of standard input for `-`, where there are no more than `limit`; of one that is longer, which
+/// may be endless, no more is read.
+///
+/// # Errors
+/// Where it cannot be read or is longer.
+pub fn read_file(path: &Path, limit: u64) -> Result<(String, Vec<u8>), CorpusError> {
+    let stdin = path.as_os_str() == "-";
+    let path = if stdin { Path::new("standard input") } else { path };
+    let mut bytes = Vec::new();
+    let read = if stdin {
+        io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+    };
+    let name = path.display().to_string();
+    match read {
+        Err(cause) => Err(unreadable(path)(cause)),
+        Ok(_) if bytes.len() as u64 > limit => Err(CorpusError::TooLong { name, limit }),
+        Ok(_) => Ok((name, bytes)),
+    }
 }
 
 /// Appends the ABC files below `folder` to `files`.

@@ -8,9 +8,12 @@
 //! | [`trace`] | one text, kept for a page |
 //! | [`saturation`] | how far the gates are open, and how long memories last |
 //! | [`reach`] | how far the learning signal reaches, and the norms of gradients |
+//! | [`units`] | what there is to follow in a tune, and which units follow it |
+//! | [`ablation`] | what a part of the network is worth |
 //! | [`check`] | an engine's gradients against slopes |
 //! | [`npz`] | arrays for NumPy, written as they come |
 
+pub mod ablation;
 pub mod check;
 pub mod npz;
 mod quantile;
@@ -20,6 +23,7 @@ mod recorder;
 pub mod saturation;
 mod signals;
 pub mod trace;
+pub mod units;
 
 pub use quantile::quantile;
 pub use reading::{Reading, Sequence, Step, read};

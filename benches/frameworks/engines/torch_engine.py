@@ -81,9 +81,8 @@ class Inference(About, contract.Inference):
         self.net = Net(job).eval()
         self.state = None
         if job["options"].get("compile"):
-            # Weights that stay as they are can be packed once; the LSTM is left out of the graph unless it is let in.
-            torch._inductor.config.freezing = True
-            torch._dynamo.config.allow_rnn = True
+            # A step at a time gains from weights that are packed once, with the LSTM let into the graph; a window loses.
+            torch._inductor.config.freezing = torch._dynamo.config.allow_rnn = not self.window
             self.net = torch.compile(self.net)
 
     def rest(self):

@@ -1,5 +1,6 @@
 """A runner as a child process: started on fixed processors, asked in lines of JSON, watched from outside."""
 
+import ctypes.util
 import json
 import os
 import select
@@ -40,14 +41,14 @@ def command(engine, pythons):
 
 def build(engine):
     """The path of a Rust runner, fresh. Flags other than none have a target folder of their own."""
-    flags = engine.get("rustflags", "")
-    target = HERE / "rust" / "target" / ("flags" if flags else "plain")
+    flags, profile = engine.get("rustflags", ""), os.environ.get("HORNPIPE_FRAMEWORKS_PROFILE", "release")
+    target = Path(os.environ.get("HORNPIPE_FRAMEWORKS_TARGET", HERE / "rust" / "target")) / ("flags" if flags else "plain")
     env = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": flags}
-    done = subprocess.run(["cargo", "build", "--release", "--quiet", "--package", engine["rust"]],
+    done = subprocess.run(["cargo", "build", "--profile", profile, "--quiet", "--package", engine["rust"]],
                           cwd=HERE / "rust", env=env, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise Failed("not built", done.stderr.strip()[-500:])
-    return str(target / "release" / engine["rust"])
+    return str(target / profile / engine["rust"])
 
 
 def onnx(job, path):
@@ -69,6 +70,14 @@ def find_python(engine, pythons):
     raise Failed("not installed", f"no Python given has {' and '.join(engine['modules'])}; benches/frameworks/setup installs them")
 
 
+def library(name):
+    """A shared library by its short name, for LD_PRELOAD."""
+    found = ctypes.util.find_library(name)
+    if not found:
+        raise Failed("not installed", f"there is no lib{name}; Debian has it as lib{name.replace('_', '-')}4")
+    return found
+
+
 def warm_files(python, modules):
     """Imports them once, so that their files are in memory."""
     subprocess.run([python, "-c", "import " + ", ".join(modules)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -82,6 +91,8 @@ class Runner:
         self.errors = open(scratch / f"{engine['name']}.stderr", "w+")
         env = {name: value for name, value in os.environ.items() if name not in STEERING}
         env.update({name: str(job["threads"]) for name in THREADS}, **engine.get("env", {}))
+        if "preload" in engine:
+            env["LD_PRELOAD"] = library(engine["preload"])
         env["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "inductor")
         pin = (lambda: os.sched_setaffinity(0, cpus)) if hasattr(os, "sched_setaffinity") else None
         self.began = time.perf_counter()
@@ -134,8 +145,11 @@ class Runner:
         return None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
 
     def proc(self, name, read):
-        path = Path(f"/proc/{self.child.pid}/{name}")
-        return read(path.read_text()) if path.exists() else None
+        """What a file of /proc says of it; None where there is none."""
+        try:
+            return read(Path(f"/proc/{self.child.pid}/{name}").read_text())
+        except (OSError, IndexError):
+            return None
 
     def close(self):
         self.child.stdin.close()

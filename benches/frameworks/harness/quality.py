@@ -31,8 +31,10 @@ def tunes(path, most=None):
             found[-1].append(line)
     texts = ["\n".join(lines).rstrip() + "\n\n" for lines in found]
     # Copies under another number are copies: what counts is all but the `X:` line.
-    once = {text.split("\n", 1)[1]: text for text in reversed(texts)}
-    return list(reversed(once.values()))[:most]
+    once = {}
+    for text in texts:
+        once.setdefault(text.split("\n", 1)[1], text)
+    return list(once.values())[:most]
 
 
 def one_cycle(peak, steps):

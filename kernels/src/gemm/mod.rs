@@ -5,7 +5,7 @@
 
 mod own;
 
-use crate::team::{Output, Team};
+use crate::team::Team;
 use crate::{Isa, IsaError};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -57,7 +57,7 @@ pub enum Into {
     Accumulate,
 }
 
-/// Room for packed operands, of as many threads as multiply at once; it grows when it is first used.
+/// Room for the packed operands of as many threads as multiply at once: [`Gemm::scratch`] has it all, the default grows.
 #[derive(Debug, Default)]
 pub struct Scratch {
     waiting: Mutex<Vec<own::Room>>,
@@ -106,6 +106,12 @@ impl Gemm {
         self.isa
     }
 
+    /// All the room that its products on a team of so many members take.
+    pub fn scratch(self, members: usize) -> Scratch {
+        let rooms = if self.own { members } else { 0 };
+        Scratch { waiting: Mutex::new((0..rooms).map(|_| own::Room::new()).collect()) }
+    }
+
     /// `own` or `matrixmultiply`.
     pub fn name(self) -> &'static str {
         if self.own { "own" } else { "matrixmultiply" }
@@ -126,11 +132,11 @@ impl Gemm {
     ) {
         assert_eq!(a.cols, b.rows, "A [M, K] · B [K, N]");
         assert_eq!(Some(c.len()), a.rows.checked_mul(b.cols), "C [M, N]");
-        let c = Output::new(c);
-        team.split(a.rows, a.rows * a.cols * b.cols, &|rows| {
-            // SAFETY: the members' rows are distinct and lie within C, whose length was checked.
-            let c = unsafe { std::slice::from_raw_parts_mut(c.at(rows.start * b.cols), rows.len() * b.cols) };
-            self.multiply_rows(a.rows(rows), b, into, c, scratch);
+        if c.is_empty() {
+            return;
+        }
+        team.split_rows(c, b.cols, a.rows * a.cols * b.cols, &|first, c| {
+            self.multiply_rows(a.rows(first..first + c.len() / b.cols), b, into, c, scratch);
         });
     }
 

@@ -1,5 +1,6 @@
 //! The backward step.
 
+use crate::buffer::LINE;
 use crate::packed::Packed;
 use crate::simd::{Kernel, Simd};
 use crate::team::{Output, Team};
@@ -115,9 +116,6 @@ impl Kernel for Panels<'_> {
         }
     }
 }
-
-/// f32 in a cache line.
-const LINE: usize = 16;
 
 /// A panel of up to `4·LANES` units for a group of rows. Pointers stand at the group's first row and the panel's
 /// first unit; from row to row it is `hidden` further (`4·hidden` for `gates`).

@@ -1,6 +1,6 @@
 //! `hornpipe inspect`
 
-pub mod chart;
+mod ablate;
 mod check;
 mod corpus;
 mod export;
@@ -9,6 +9,8 @@ mod gradients;
 mod page;
 mod text;
 mod trace;
+mod units;
+mod walk;
 
 use anyhow::Result;
 
@@ -16,18 +18,24 @@ use anyhow::Result;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Trace(trace::Args),
+    Units(units::Args),
     Gates(gates::Args),
     Gradients(gradients::Args),
     Export(export::Args),
+    Ablate(ablate::Args),
+    Walk(walk::Args),
     Check(check::Args),
 }
 
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Trace(args) => trace::run(args),
+        Command::Units(args) => units::run(args),
         Command::Gates(args) => gates::run(args),
         Command::Gradients(args) => gradients::run(args),
         Command::Export(args) => export::run(args),
+        Command::Ablate(args) => ablate::run(args),
+        Command::Walk(args) => walk::run(args),
         Command::Check(args) => check::run(args),
     }
 }

@@ -1,8 +1,11 @@
-//! A trace as one HTML file that needs nothing else.
+//! HTML files that need nothing else: a trace, and a table of units.
 
+use super::units::Found;
+use crate::cli::output::thousands;
 use crate::corpus::Vocabulary;
 use crate::inspect::Span;
 use crate::inspect::trace::{TOP, Trace};
+use crate::inspect::units::Kind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -127,4 +130,63 @@ fn escape(page: &mut String, text: &str) {
             c => page.push(c),
         }
     }
+}
+
+const UNITS: &str = include_str!("page/units.html");
+
+/// A page of what units follow, each a link into a trace page that shows its `signal`.
+pub fn units(title: &str, note: &str, signal: &str, trace: &str, all: &[Found]) -> String {
+    let mut rows = String::new();
+    let text = |text: &str| {
+        let mut escaped = String::new();
+        escape(&mut escaped, text);
+        escaped
+    };
+    let bar = |score: f64| {
+        format!("<span class=\"bar\" style=\"width:{:.0}px\"></span>", 80.0 * score.clamp(0.0, 1.0))
+    };
+    for found in all {
+        let Found { feature, about, kind, samples, best, chance, untrained, followed, probe } = found;
+        let class = if *followed { " class=\"followed\"" } else { "" };
+        let _ = write!(
+            rows,
+            "<tr{class}><th>{}<small>{}</small></th><td>{}</td><td>",
+            text(feature),
+            text(about),
+            thousands(*samples as usize)
+        );
+        for unit in best {
+            let (layer, number, score) = (unit.layer, unit.unit, unit.score);
+            let _ = write!(
+                rows,
+                "<a href=\"{}#by={}&amp;layer={layer}&amp;unit={number}\">layer {layer}, unit {number}</a> {}{score:+.2}<br>",
+                text(trace),
+                text(signal),
+                bar(score.abs()),
+            );
+        }
+        let _ = write!(
+            rows,
+            "</td><td>{}{chance:.2}</td><td>{}{untrained:.2}</td><td>",
+            bar(*chance),
+            bar(*untrained)
+        );
+        let number = *kind == Kind::Number;
+        for (l, (score, fresh)) in probe.layers.iter().zip(&probe.untrained).enumerate() {
+            let _ = write!(
+                rows,
+                "layer {l}: {}{:.1} % <small>untrained {:.1} %</small><br>",
+                bar(*score),
+                100.0 * score,
+                100.0 * fresh
+            );
+        }
+        let majority = if number {
+            "of the variance".to_string()
+        } else {
+            format!("majority {:.1} %", 100.0 * probe.majority)
+        };
+        let _ = writeln!(rows, "<small>{majority}</small></td></tr>");
+    }
+    UNITS.replace("@title@", &text(title)).replace("@note@", &text(note)).replace("@rows@", &rows)
 }

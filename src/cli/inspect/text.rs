@@ -2,12 +2,10 @@
 
 use crate::cli::output::tell;
 use crate::cli::{generate, load};
-use crate::corpus::parse;
+use crate::corpus::{READ_LIMIT, parse, read_file};
 use crate::inspect::Reading;
 use crate::train::Snapshot;
 use anyhow::{Context, Result, bail};
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A checkpoint and what it reads.
@@ -42,7 +40,7 @@ impl TextArgs {
     /// The text in the model's characters; at least one.
     pub fn text(&self, snapshot: &Snapshot) -> Result<Vec<u32>> {
         let text = match (&self.text, &self.file) {
-            (Some(text), _) => text.replace("\\n", "\n"),
+            (Some(text), _) => line_ends(text),
             (None, Some(path)) => read(path)?,
             (None, None) => {
                 tell!("the model writes a tune (seed {})", self.seed);
@@ -61,17 +59,14 @@ impl TextArgs {
     }
 }
 
+/// A text as flags have it, in which \n is a line end.
+pub fn line_ends(text: &str) -> String {
+    text.replace("\\n", "\n")
+}
+
 /// The text of a file: of tunes, what a corpus keeps of them.
 fn read(path: &Path) -> Result<String> {
-    let stdin = path.as_os_str() == "-";
-    let name = if stdin { "standard input".to_string() } else { path.display().to_string() };
-    let mut bytes = Vec::new();
-    if stdin {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
-    } else {
-        fs::read(path).map(|read| bytes = read)
-    }
-    .with_context(|| format!("cannot read {name}"))?;
+    let (name, bytes) = read_file(path, READ_LIMIT)?;
     let tunes = bytes.starts_with(b"X:") || bytes.windows(3).any(|w| w == b"\nX:" || w == b"\rX:");
     if tunes {
         return Ok(parse(&name, &bytes)?.into_iter().map(|tune| tune.text).collect());

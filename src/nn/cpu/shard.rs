@@ -144,7 +144,7 @@ impl Workspace {
 
     /// Who works on a shard from now on.
     pub fn set_team(&mut self, team: Team) {
-        self.tools.team = team;
+        self.tools.set_team(team);
     }
 
     pub fn team(&mut self) -> &mut Team {
@@ -302,7 +302,7 @@ impl Workspace {
         for l in (0..config.layers).rev() {
             let dropout = job.dropout(l, shard);
             if let Some(dropout) = dropout {
-                dropout.backward(tools.gemm.isa(), &dropped[l][..len], d_h, &mut tools.team);
+                dropout.backward(tools.gemm.isa(), config.hidden, &dropped[l][..len], d_h, &mut tools.team);
             }
             let (below, rest) = caches.split_at_mut(l);
             let cache = &mut rest[0];

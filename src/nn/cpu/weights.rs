@@ -54,21 +54,8 @@ impl Weights {
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        let (weight, _) = parameters.layout().linear();
-        let weight = parameters.slice(weight);
-        self.pack(threads, parameters, weight);
-        let first = &self.layers[0];
-        let features = features(&self.scalars, parameters);
-        first.input.multiply(features, Some(&first.bias), &mut self.table, &mut Team::alone());
-    }
-
-    /// `[V, I]`: what enters the first layer for each character.
-    pub fn features<'a>(&'a self, parameters: &'a Parameters) -> &'a [f32] {
-        features(&self.scalars, parameters)
-    }
-
-    fn pack(&mut self, threads: &Threads, parameters: &Parameters, weight: &[f32]) {
-        let Weights { layers, linear, linear_back, .. } = self;
+        let weight = parameters.slice(parameters.layout().linear().0);
+        let Weights { scalars, table, layers, linear, linear_back, .. } = self;
         threads.install(|| {
             threads.join(
                 || pack_layers(threads, layers, 0, parameters),
@@ -78,6 +65,13 @@ impl Weights {
                 },
             )
         });
+        let first = &layers[0];
+        first.input.multiply(features(scalars, parameters), Some(&first.bias), table, &mut Team::alone());
+    }
+
+    /// `[V, I]`: what enters the first layer for each character.
+    pub fn features<'a>(&'a self, parameters: &'a Parameters) -> &'a [f32] {
+        features(&self.scalars, parameters)
     }
 
     /// Packs anew what has changed and is needed for generation.

@@ -372,11 +372,17 @@ impl Tools {
     pub fn new(gemm: Gemm, team: Team) -> Self {
         Tools {
             gemm,
-            scratch: Scratch::default(),
+            scratch: gemm.scratch(team.members()),
             team,
             d_c: Buffer::zeros(0),
             d_gates_next: Buffer::zeros(0),
         }
+    }
+
+    /// Who shares the work from now on.
+    pub fn set_team(&mut self, team: Team) {
+        self.scratch = self.gemm.scratch(team.members());
+        self.team = team;
     }
 
     /// Makes them fit `rows` × `hidden`; allocates only where they were never as large.

@@ -33,6 +33,17 @@ impl std::fmt::Display for CannotDo {
 
 impl std::error::Error for CannotDo {}
 
+/// The answer of an engine that has no [`Quality`].
+pub fn no_quality<T>() -> Result<T> {
+    Err(Box::new(CannotDo("only Hornpipe and PyTorch take part in this".into())))
+}
+
+/// What gradients are multiplied with to be clipped, from the sum of all squares; None where they are small enough.
+pub fn clipping(squares: f64, clip_norm: f64) -> Option<f64> {
+    let scale = clip_norm / squares.sqrt();
+    (scale < 1.0).then_some(scale)
+}
+
 /// Training on one batch, again and again.
 pub trait Training {
     /// The forward pass; returns the nats per character that counts.
@@ -85,6 +96,11 @@ pub fn locked(name: &str) -> String {
     let wanted = format!("name = \"{name}\"");
     let found = lines.find(|line| *line == wanted).and_then(|_| lines.next());
     found.map_or("?".into(), |line| line.trim_start_matches("version = ").trim_matches('"').into())
+}
+
+/// The sum of the squares, in f64.
+pub fn squares(values: &[f32]) -> f64 {
+    values.iter().map(|&value| f64::from(value).powi(2)).sum()
 }
 
 /// Answers the driver until it closes the pipe.

@@ -54,8 +54,7 @@ fn batch(job: &Job, inputs: &Inputs) -> Batch {
     let mut batch = Batch::zeros(inputs.tokens.len() / job.batch, job.batch);
     batch.tokens.iter_mut().zip(&inputs.tokens).for_each(|(to, &from)| *to = from);
     batch.targets.iter_mut().zip(&inputs.targets).for_each(|(to, &from)| *to = from);
-    let first = if job.last_only() { batch.steps() - 1 } else { 0 };
-    (first..batch.steps()).for_each(|t| batch.weights.row_mut(t).fill(1.0));
+    (job.first()..batch.steps()).for_each(|t| batch.weights.row_mut(t).fill(1.0));
     batch.resets.row_mut(0).fill(true);
     batch
 }
@@ -99,9 +98,10 @@ impl Training for Trained {
 
     fn norms(&mut self) -> Result<BTreeMap<String, f64>> {
         let gradients = self.engine.last_gradients();
-        let norm = |values: &[f32]| values.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
         let tensors = gradients.layout().tensors().iter().enumerate();
-        Ok(tensors.map(|(index, tensor)| (tensor.name.clone(), norm(gradients.slice(index)))).collect())
+        Ok(tensors
+            .map(|(index, tensor)| (tensor.name.clone(), contract::squares(gradients.slice(index)).sqrt()))
+            .collect())
     }
 }
 

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Tests of the driver itself: is the arbiter right, and does it notice what is wrong?"""
+
+import argparse
+import math
+import os
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+import bench
+from harness import chart, jobs, quality, record, reference, tensors
+
+SMALL = {"name": "small", "kind": "train", "objective": "many-to-many", "vocabulary": 7, "embedding": 3, "hidden": 4, "layers": 2,
+         "steps": 5, "batch": 2, "dropout": 0.0, "learning_rate": 1e-3, "clip_norm": 1.0}
+
+
+def inputs(job):
+    # Ten times the formula's weights, so that the gates are not all near a half.
+    weights = {name: 10 * array.astype(np.float64) for name, array in jobs.weights(job).items()}
+    return weights, *jobs.characters(job)
+
+
+class Arbiter(unittest.TestCase):
+    def test_gradients_are_those_of_central_differences(self):
+        for objective in ("many-to-many", "many-to-one"):
+            job = {**SMALL, "objective": objective}
+            weights, tokens, targets = inputs(job)
+            _, grads = reference.loss_and_gradients(weights, tokens, targets, job)
+            for name, grad in grads.items():
+                for at in list(np.ndindex(grad.shape))[::3]:
+                    kept, losses = weights[name][at], []
+                    for shift in (1e-6, -1e-6):
+                        weights[name][at] = kept + shift
+                        losses.append(reference.loss_and_gradients(weights, tokens, targets, job, False)[0])
+                    weights[name][at] = kept
+                    self.assertAlmostEqual((losses[0] - losses[1]) / 2e-6, grad[at], delta=1e-8, msg=f"{name}{at}")
+
+    def test_adam_moves_each_weight_by_the_learning_rate_at_first(self):
+        weights, tokens, targets = inputs(SMALL)
+        _, grads = reference.loss_and_gradients(weights, tokens, targets, SMALL)
+        before = {name: array.copy() for name, array in weights.items()}
+        reference.adam(weights, grads, {}, 1, SMALL)
+        moved = (before["linear.bias"] - weights["linear.bias"]) / np.sign(grads["linear.bias"])
+        np.testing.assert_allclose(moved, SMALL["learning_rate"], rtol=1e-5)
+
+    def expected(self, job):
+        with tempfile.TemporaryDirectory() as folder:
+            first = reference.expected(job, Path(folder))
+            self.assertEqual(first, reference.expected(job, Path(folder)), "kept on disk as it was")
+            return first
+
+    def test_what_is_wrong_is_noticed(self):
+        want = self.expected(SMALL)
+        right = {**want, "gradients": dict(want["gradients"])}
+        self.assertEqual(reference.differences(right, want, 1e-5), [])
+        for wrong in ({**right, "loss": math.nan}, {**right, "loss": right["loss"] * (1 + 2e-6)}, {**right, "fall": 0.0},
+                      {**right, "gradient_norm": right["gradient_norm"] * 1.0001}, {"loss": right["loss"]},
+                      {**right, "gradients": {**right["gradients"], "lstm.bias_l1": math.nan}}):
+            self.assertNotEqual(reference.differences(wrong, want, 1e-5), [])
+
+    def test_gates_in_another_order_are_noticed(self):
+        weights, tokens, targets = inputs(SMALL)
+        weights = {name: array / 10 for name, array in weights.items()}
+        for name, array in weights.items():
+            if name.startswith("lstm."):
+                i, f, g, o = np.split(array, 4)
+                weights[name] = np.concatenate([i, f, o, g])
+        loss, grads = reference.loss_and_gradients(weights, tokens, targets, SMALL)
+        groups = {name.replace("bias_ih", "bias"): float(np.linalg.norm(g)) for name, g in grads.items()}
+        norm = sum(n**2 for n in groups.values()) ** 0.5
+        found = {"loss": loss, "gradient_norm": norm, "gradients": groups}
+        wrong = reference.differences(found, self.expected(SMALL), 1e-5)
+        self.assertTrue(any("lstm" in sentence for sentence in wrong), wrong)
+
+    def test_inference_has_a_reference_of_its_own(self):
+        carried = self.expected({**SMALL, "kind": "carried", "steps": 1})
+        window = self.expected({**SMALL, "kind": "window"})
+        self.assertEqual(set(carried), {"loss", "logits"})
+        self.assertNotAlmostEqual(carried["logits"], window["logits"], places=6)
+
+
+class Files(unittest.TestCase):
+    def test_the_formula_gives_the_documented_numbers(self):
+        job = {**SMALL, "vocabulary": 93, "embedding": 32, "hidden": 8}
+        first = jobs.weights(job)["embedding.weight"].ravel()[:4].view(np.uint32).tolist()
+        self.assertEqual(first, [0xBDCCCCCD, 0x3CC1630B, 0xBD58368F, 0x3D910A48])
+        self.assertEqual(jobs.characters({**job, "steps": 3})[0].ravel().tolist(), [0, 48, 32, 81, 65, 50])
+
+    def test_tensors_come_back(self):
+        arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.int32), "c": np.zeros((0,), np.uint8)}
+        with tempfile.TemporaryDirectory() as folder:
+            tensors.write(Path(folder) / "x", arrays, {"said": "é"})
+            for name, array in tensors.read(Path(folder) / "x").items():
+                np.testing.assert_array_equal(array, arrays[name])
+                self.assertEqual(array.dtype, arrays[name].dtype)
+
+    def test_every_job_has_what_it_needs(self):
+        all_jobs, engines = jobs.load()
+        for job in all_jobs.values():
+            self.assertIn(job["kind"], ("train", "carried", "window", "quality"))
+            self.assertTrue(set(job.get("engines", [])) <= set(engines))
+            self.assertGreater(jobs.flops(job), 0)
+        self.assertEqual(jobs.flops({**all_jobs["b64"], "batch": 1, "steps": 1}), 3 * 2 * 4 * 256 * (32 + 5 * 256))
+
+    def test_quality_data(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            tunes = "".join(f"X:{k}\nT:{k % 30}\nK:G\n\nGAB|\n\n" for k in range(40))
+            (folder / "tunes.abc").write_text(tunes)
+            self.assertEqual(len(quality.tunes(folder / "tunes.abc")), 30, "each once")
+            self.assertEqual(quality.tunes(folder / "tunes.abc", 1), ["X:0\nT:0\nK:G\nGAB|\n\n"])
+            job = {**SMALL, "kind": "quality", "epochs": 2, "steps": 4, "batch": 3, "learning_rate": 1.0}
+            before = os.environ.get("HORNPIPE_NOTTINGHAM")
+            os.environ["HORNPIPE_NOTTINGHAM"] = str(folder / "tunes.abc")
+            try:
+                arrays = tensors.read(quality.files(job, folder / "q")["data"])
+            finally:
+                os.environ.pop("HORNPIPE_NOTTINGHAM")
+                if before:
+                    os.environ["HORNPIPE_NOTTINGHAM"] = before
+            np.testing.assert_array_equal(arrays["tokens"][:, :, 1:], arrays["targets"][:, :, :-1])
+            self.assertEqual(arrays["tokens"].shape[2] % 4, 0)
+            self.assertEqual(len(arrays["rates"]), 2 * arrays["tokens"].shape[2] // 4)
+            self.assertAlmostEqual(arrays["rates"].max(), 1.0, places=2)
+            weights = arrays["held_out.0.weights"]
+            self.assertEqual(weights.sum(axis=0).tolist(), sorted(weights.sum(axis=0).tolist()))
+
+
+class Record(unittest.TestCase):
+    def entry(self, engine, **more):
+        times = {"status": "ok", "samples": 3, "min_s": 0.1, "median_s": 0.2, "p99_s": 0.3, "forward_s": 0.1, "backward_s": 0.1,
+                 "update_s": 1e-3, "gflops": 5.0, "characters_per_s": 9.0, "cores_used": 1.9, "peak_mb": 50.0, "first_step_s": 2.0,
+                 "versions": {"x": "1"}, "check": {"loss": 4.5}, "rounds": [0.2]}
+        return {"job": "b64", "engine": engine, "threads": 2, **times, **more}
+
+    def test_it_is_kept_and_says_what_failed(self):
+        all_jobs, engines = jobs.load()
+        machine = {"cpu": "a | b", "cores": 2, "flags": [], "system": "Linux", "kernel": "6"}
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            kept = record.Record(folder, machine)
+            kept.put(self.entry("hornpipe"))
+            kept.put(self.entry("pytorch", ratio=0.5, ratio_min=0.4, ratio_max=0.6))
+            kept.put({"job": "b64", "engine": "burn", "threads": 2, "status": "disagrees", "reason": "loss is nan, not 4.5"})
+            chart.write(folder / "ratios.svg", kept.save(all_jobs, engines), all_jobs, engines, machine)
+            again = record.Record(folder, machine)
+            self.assertEqual(again.entries, kept.entries)
+            text = (folder / "results.md").read_text()
+            self.assertIn("**0.50** (0.40 to 0.60)", text)
+            self.assertIn("DISAGREES: loss is nan", text)
+            self.assertEqual(len((folder / "results.csv").read_text().splitlines()), 4)
+            self.assertIn("0.50 (0.40 to 0.60)", (folder / "ratios.svg").read_text())
+            with self.assertRaises(SystemExit):
+                record.Record(folder, {**machine, "cpu": "another"})
+
+
+class Fake:
+    """A runner whose steps take as long as it is told, by its own word."""
+
+    compiles = False
+
+    def __init__(self, seconds):
+        self.seconds = self.estimate = seconds
+        self.asked = []
+
+    def timed(self, part, count, warm_up):
+        self.asked += [part] * (count + warm_up)
+        return [self.seconds] * count
+
+    def cpu_seconds(self):
+        return None
+
+
+class Turns(unittest.TestCase):
+    def turns(self, budget=20.0, **seconds):
+        runners = [(Fake(s), {"job": "small", "engine": name, "status": "ok"}) for name, s in seconds.items()]
+        bench.say, said = lambda text: None, bench.say
+        try:
+            bench.turns(SMALL, runners, argparse.Namespace(tiny=True, rounds=3, seconds=0.5, budget=budget))
+        finally:
+            bench.say = said
+        return {entry["engine"]: (runner, entry) for runner, entry in runners}
+
+    def test_slow_engines_have_fewer_steps_and_rounds(self):
+        found = self.turns(hornpipe=0.01, slow=6.0, very_slow=30.0)
+        self.assertEqual([len(entry["rounds"]) for _, entry in found.values()], [3, 3, 1])
+        self.assertEqual([entry["samples"] for _, entry in found.values()], [150, 3, 1])
+        self.assertEqual(found["slow"][0].asked.count("forward"), 1, "once apart, no warm-up")
+        bench.compare(found["very_slow"][1], found["hornpipe"][1])
+        self.assertAlmostEqual(found["very_slow"][1]["ratio"], 3000)
+
+    def test_no_round_begins_beyond_the_budget(self):
+        self.assertEqual(len(self.turns(budget=1.0, one=1.5)["one"][1]["rounds"]), 1)
+
+    def test_a_ratio_is_of_the_same_rounds(self):
+        few, many = {"rounds": [2.0], "median_s": 2.0}, {"rounds": [1.0, 4.0, 4.0], "median_s": 4.0}
+        bench.compare(few, many)
+        self.assertEqual((few["ratio"], few["ratio_min"], few["ratio_max"]), (2.0, 2.0, 2.0))
+
+
+if __name__ == "__main__":
+    unittest.main()
