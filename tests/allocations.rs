@@ -5,7 +5,7 @@ mod common;
 use common::{Random, Weighing, config, cpu, name};
 use hornpipe::corpus::{Corpus, Epoch, EvaluationWindows, Streams, Windows, composer::compose, parse};
 use hornpipe::inspect::{Reading, Recorder, Sequence, read};
-use hornpipe::nn::{Batch, Engine, Input, Masking, ModelConfig};
+use hornpipe::nn::{Batch, Cell, Engine, Input, Masking, ModelConfig};
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe::train::{
     Control, Data, EpochMetrics, Objective, Observer, Preset, Settings, StepInfo, Trainer, build_engine,
