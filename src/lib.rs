@@ -48,7 +48,8 @@
 //!
 //! # What to read, in this order
 //!
-//! 1. [`nn::lstm::reference`]: the equations and their derivatives in plain loops.
+//! 1. [`nn::lstm`]: how an LSTM learns, derived step by step, with numbers that `hornpipe inspect walk` prints; and
+//!    [`nn::lstm::reference`], the same in plain loops.
 //! 2. [`nn::reference`]: the whole network around it, loss included; [`optim::reference`]: the update rules.
 //! 3. [`nn::Batch`] and [`corpus`]: what enters, and how tunes become it.
 //! 4. [`nn::lstm::fast`]: the same layer on kernels; then `kernels/src/lstm` and `kernels/src/tile.rs`, where the time goes.

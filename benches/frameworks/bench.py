@@ -2,7 +2,7 @@
 """Runs the same LSTM jobs in Hornpipe and other frameworks, in turns, after checking that all compute the same.
 
     benches/frameworks/setup                                   # once: the Python engines (gigabytes), the Rust ones
-    python benches/frameworks/bench.py                         # every job in every engine: hours
+    python benches/frameworks/bench.py                         # every job in every engine: under an hour on two cores
     python benches/frameworks/bench.py --only b64 --engine pytorch --engine candle
     python benches/frameworks/bench.py --tiny                  # every job at a size that takes no time: checks, no figures
 
@@ -12,6 +12,7 @@ README.md beside this file says what is measured, ../README.md what is comparabl
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import os
 import shutil
@@ -25,6 +26,9 @@ from harness import chart, jobs, quality, record, reference
 from harness.process import Failed, Runner, command, onnx, warm_files
 
 BASELINE = "hornpipe"
+# Seconds. A step that takes longer than SLOW is its own warm-up, and its parts are timed once; one that takes longer than
+# VERY_SLOW has one round.
+SLOW, VERY_SLOW = 2.0, 20.0
 
 
 def main():
@@ -66,17 +70,19 @@ def arguments():
     parser.add_argument("--engine", action="append", metavar="E", help="an engine besides Hornpipe; may be repeated")
     parser.add_argument("--missing", action="store_true", help="leave out what the record has")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes, one short round: does everything agree?")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each engine [%(default)s]")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of whole steps in a turn, at least one step [%(default)s]")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds that an engine may take for an answer [%(default)s]")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each engine [%(default)s]")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of whole steps in a turn, at least one step [%(default)s]")
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds that an engine may take for an answer [%(default)s]")
+    parser.add_argument("--budget", type=float, default=20.0,
+                        help="seconds of an engine's turns in a job, after which no further round begins [%(default)s]")
     parser.add_argument("--threads", type=int, help="where a job does not say [all cores]")
     parser.add_argument("--record", type=Path, help="the folder of the record [record/ here; for --tiny a temporary one]")
     parser.add_argument("--python", action="append", metavar="PATH", default=[],
                         help="an interpreter with frameworks; may be repeated. Then follow those of HORNPIPE_FRAMEWORKS (virtual "
                              "environments, with colons between), ~/.cache/hornpipe/frameworks, and this one")
     args = parser.parse_args()
-    if args.rounds < 1 or args.seconds <= 0 or args.limit <= 0:
-        parser.error("--rounds must be at least 1, --seconds and --limit above 0")
+    if args.rounds < 1 or min(args.seconds, args.limit, args.budget) <= 0:
+        parser.error("--rounds must be at least 1, --seconds, --limit and --budget above 0")
     folders = os.environ.get("HORNPIPE_FRAMEWORKS", "").split(":")
     folders = [Path(folder) for folder in folders if folder] + [Path.home() / ".cache/hornpipe/frameworks"]
     args.python += [str(folder / "bin/python") for folder in folders if (folder / "bin/python").exists()] + [sys.executable]
@@ -106,17 +112,20 @@ def run(job, engines, cpus, args, first_use):
         return finished(entries)
     job = {**job, **jobs.files(job, args.scratch / job["name"])}
     wanted = reference.expected(job, args.cache)
-    entries, running = [], []
+    entries = [{"job": job["name"], "engine": engine["name"], "threads": job["threads"]} for engine in engines]
+    # One after the other where the time to the first step counts; else as many at a time as there are processors.
+    workers = 1 if job.get("first_step") else len(cpus)
+    running = []
     try:
-        for engine in engines:
-            entry = {"job": job["name"], "engine": engine["name"], "threads": job["threads"]}
-            entries.append(entry)
-            try:
-                start(engine, job, cpus, wanted, args, first_use, entry, running)
-                say(f"  {engine['title']}: agrees; first step after {record.time(entry['first_step_s'])}")
-            except Failed as failed:
-                entry.update(status=failed.status, reason=str(failed))
-                say(f"  {engine['title']}: {record.STATUSES[failed.status]}: {failed}")
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            started = pool.map(lambda pair: start(pair[0], job, cpus, wanted, args, first_use, pair[1]), zip(engines, entries))
+            for engine, entry, runner in zip(engines, entries, started):
+                if runner:
+                    running.append((runner, entry))
+                    said = f"; first step after {record.time(entry['first_step_s'])}" if "first_step_s" in entry else ""
+                    say(f"  {engine['title']}: agrees{said}")
+                else:
+                    say(f"  {engine['title']}: {record.STATUSES[entry['status']]}: {entry['reason']}")
         turns(job, running, args)
     finally:
         for runner, _ in running:
@@ -151,57 +160,70 @@ def reach_quality(job, engines, cpus, args):
     return quality.run({**job, **added}, taking_part, begin, args, say)
 
 
-def start(engine, job, cpus, wanted, args, first_use, entry, running):
-    """Starts a runner, which must do three steps and agree; it is closed where it does not."""
-    argv = command(engine, args.python)
-    if "python" in engine and tuple(argv) not in first_use and not args.tiny:
-        # The time to the first step is that of a program that was started before: its files are in memory.
-        first_use.add(tuple(argv))
-        warm_files(argv[0], engine["modules"])
-    if engine.get("onnx") and job["kind"] != "train":
-        job = {**job, "onnx": onnx(job, Path(job["weights"]).with_name("model.onnx"))}
-    runner = Runner(engine, argv, job, set(cpus), args.scratch, args.limit)
+def start(engine, job, cpus, wanted, args, first_use, entry):
+    """Starts a runner, which must do some steps and agree, and returns it. None, and the reason in the entry, where it does not."""
+    runner = None
     try:
+        argv = command(engine, args.python)
+        if "python" in engine and job.get("first_step") and tuple(argv) not in first_use and not args.tiny:
+            # The time to the first step is that of a program that was started before: its files are in memory.
+            first_use.add(tuple(argv))
+            warm_files(argv[0], engine["modules"])
+        if engine.get("onnx") and job["kind"] != "train":
+            job = {**job, "onnx": onnx(job, Path(job["weights"]).with_name("model.onnx"))}
+        runner = Runner(engine, argv, job, set(cpus), args.scratch, args.limit)
         about = runner.receive()
-        entry["first_step_s"] = time.perf_counter() - runner.began
+        took = time.perf_counter() - runner.began
+        if job.get("first_step"):
+            entry["first_step_s"] = took
         entry["versions"] = about["versions"]
         if about.get("threads", job["threads"]) != job["threads"]:
             raise Failed("failed", f"it works on {about['threads']} threads and not on {job['threads']}")
-        runner.estimate = min(runner.timed("step", 2, 0))
+        # What neither imports nor compiles has shown how long a step takes.
+        slow = "rust" in engine and took > SLOW
+        runner.estimate = took if slow else min(runner.timed("step", 2, 0))
+        runner.compiles = "python" in engine
         entry["peak_mb"] = runner.peak_mb()
         entry["check"] = runner.ask(do="check")
         wrong = reference.differences(entry["check"], wanted, engine.get("rtol", 1e-5))
         if wrong:
             raise Failed("disagrees", "; ".join(wrong))
-    except Failed:
-        runner.close()
-        raise
+    except Failed as failed:
+        if runner:
+            runner.close()
+        entry.update(status=failed.status, reason=str(failed))
+        return None
     entry["status"] = "ok"
-    running.append((runner, entry))
+    return runner
 
 
 def turns(job, running, args):
     """Times all that agreed, round after round, each round in the other direction."""
     kinds = ("forward", "gradients", "update") if job["kind"] == "train" else ()
     found = {entry["engine"]: {"rounds": [], "step": [], "cpu": 0.0, "wall": 0.0, **{k: [] for k in kinds}} for _, entry in running}
-    alive = list(running)
+    alive, spent = list(running), {entry["engine"]: 0.0 for _, entry in running}
     for k in range(args.rounds):
         for pair in list(alive)[:: 1 if k % 2 == 0 else -1]:
             runner, entry = pair
-            got = found[entry["engine"]]
+            name = entry["engine"]
+            if k > 0 and (runner.estimate > VERY_SLOW or spent[name] + runner.estimate > args.budget):
+                continue
             # Threads that wait in a loop have given up by then.
             time.sleep(0 if args.tiny else 0.3)
             idle = {e["engine"]: r.cpu_seconds() for r, e in alive if r is not runner}
+            began = time.perf_counter()
             try:
-                turn(runner, got, kinds, args)
+                turn(runner, found[name], kinds if k == 0 else (), args)
             except Failed as failed:
                 entry.update(status=failed.status, reason=str(failed))
                 alive.remove(pair)
+            spent[name] += time.perf_counter() - began
             for other, e in alive:
                 before = idle.get(e["engine"])
                 if before is not None and other.cpu_seconds() - before > 0.05:
-                    say(f"  {e['engine']} worked {other.cpu_seconds() - before:.2f} s of the processor in {entry['engine']}'s turn")
-        say(f"  round {k + 1}: " + ", ".join(f"{e['engine']} {record.time(found[e['engine']]['rounds'][-1])}" for _, e in alive))
+                    say(f"  {e['engine']} worked {other.cpu_seconds() - before:.2f} s of the processor in {name}'s turn")
+        now = {e["engine"]: found[e["engine"]]["rounds"][k:] for _, e in alive}
+        say(f"  round {k + 1}: " + ", ".join(f"{name} {record.time(median)}" for name, rounds in now.items() for median in rounds))
     for _, entry in alive:
         got = found[entry["engine"]]
         steps = sorted(got["step"])
@@ -216,23 +238,28 @@ def turns(job, running, args):
 
 def turn(runner, got, kinds, args):
     """One engine's part of a round: whole steps, then parts, after a warm-up of its own, since threads and caches were others'."""
+    slow = runner.estimate > SLOW
+    if not slow:
+        runner.estimate = min(runner.timed("step", max(1, min(50, round(args.seconds / 5 / runner.estimate))), 0))
     count = max(1, min(5000, round(args.seconds / runner.estimate)))
-    runner.timed("step", max(1, min(50, count // 5)), 0)
     cpu, began = runner.cpu_seconds(), time.perf_counter()
     steps = runner.timed("step", count, 0)
     if cpu is not None:
         got["cpu"] += runner.cpu_seconds() - cpu
         got["wall"] += time.perf_counter() - began
+    runner.estimate = min(steps)
     got["rounds"].append(statistics.median(steps))
     got["step"] += steps
     for kind in kinds:
-        got[kind] += runner.timed(kind, max(1, min(7, count // 2)), 1 if count > 1 else 0)
+        # What compiles does so at a part's first time.
+        got[kind] += runner.timed(kind, 1 if slow else max(2, min(7, count // 2)), 1 if runner.compiles or not slow else 0)
 
 
 def compare(entry, baseline):
-    """The ratio of the medians, and its least and greatest within a round."""
+    """The ratio of the medians over the rounds of both, and its least and greatest within a round."""
+    ours = statistics.median(baseline["rounds"][: len(entry["rounds"])])
     ratios = [theirs / ours for theirs, ours in zip(entry["rounds"], baseline["rounds"])]
-    entry.update(hornpipe_median_s=baseline["median_s"], ratio=entry["median_s"] / baseline["median_s"],
+    entry.update(hornpipe_median_s=baseline["median_s"], ratio=entry["median_s"] / ours,
                  ratio_min=min(ratios), ratio_max=max(ratios))
 
 

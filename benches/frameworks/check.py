@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tests of the driver itself: is the arbiter right, and does it notice what is wrong?"""
 
+import argparse
 import math
 import os
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+import bench
 from harness import chart, jobs, quality, record, reference, tensors
 
 SMALL = {"name": "small", "kind": "train", "objective": "many-to-many", "vocabulary": 7, "embedding": 3, "hidden": 4, "layers": 2,
@@ -153,6 +155,50 @@ class Record(unittest.TestCase):
             self.assertIn("0.50 (0.40 to 0.60)", (folder / "ratios.svg").read_text())
             with self.assertRaises(SystemExit):
                 record.Record(folder, {**machine, "cpu": "another"})
+
+
+class Fake:
+    """A runner whose steps take as long as it is told, by its own word."""
+
+    compiles = False
+
+    def __init__(self, seconds):
+        self.seconds = self.estimate = seconds
+        self.asked = []
+
+    def timed(self, part, count, warm_up):
+        self.asked += [part] * (count + warm_up)
+        return [self.seconds] * count
+
+    def cpu_seconds(self):
+        return None
+
+
+class Turns(unittest.TestCase):
+    def turns(self, budget=20.0, **seconds):
+        runners = [(Fake(s), {"job": "small", "engine": name, "status": "ok"}) for name, s in seconds.items()]
+        bench.say, said = lambda text: None, bench.say
+        try:
+            bench.turns(SMALL, runners, argparse.Namespace(tiny=True, rounds=3, seconds=0.5, budget=budget))
+        finally:
+            bench.say = said
+        return {entry["engine"]: (runner, entry) for runner, entry in runners}
+
+    def test_slow_engines_have_fewer_steps_and_rounds(self):
+        found = self.turns(hornpipe=0.01, slow=6.0, very_slow=30.0)
+        self.assertEqual([len(entry["rounds"]) for _, entry in found.values()], [3, 3, 1])
+        self.assertEqual([entry["samples"] for _, entry in found.values()], [150, 3, 1])
+        self.assertEqual(found["slow"][0].asked.count("forward"), 1, "once apart, no warm-up")
+        bench.compare(found["very_slow"][1], found["hornpipe"][1])
+        self.assertAlmostEqual(found["very_slow"][1]["ratio"], 3000)
+
+    def test_no_round_begins_beyond_the_budget(self):
+        self.assertEqual(len(self.turns(budget=1.0, one=1.5)["one"][1]["rounds"]), 1)
+
+    def test_a_ratio_is_of_the_same_rounds(self):
+        few, many = {"rounds": [2.0], "median_s": 2.0}, {"rounds": [1.0, 4.0, 4.0], "median_s": 4.0}
+        bench.compare(few, many)
+        self.assertEqual((few["ratio"], few["ratio_min"], few["ratio_max"]), (2.0, 2.0, 2.0))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 mod abc;
 mod bench;
+mod chart;
 mod completions;
 mod convert;
 mod corpus;

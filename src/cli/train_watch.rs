@@ -1,6 +1,6 @@
 //! `train --watch gradients`: at the end of each epoch, what `inspect gradients` measures, on batches that stay the same.
 
-use super::inspect::chart::{Axis, Mark, Panel, Series, draw};
+use super::chart::{Axis, Mark, Panel, Series, draw, lines};
 use super::run_folder::RunFolder;
 use crate::inspect::Recorder;
 use crate::inspect::reach::{ParameterNorms, Reach, parameter_norms};
@@ -115,8 +115,7 @@ fn picture(watched: &Watched) -> Result<String> {
     let greatest = values(&reach).into_iter().fold(1.0, f64::max);
     let title = "reach by c, and by h (dashes)".to_string();
     panels.push(Panel { title, x, y: Axis::linear("lag in steps", 0.0, greatest), series: reach });
-    let legend: Vec<&str> = parts.iter().map(String::as_str).collect();
-    draw("Gradients by epoch", 3, &panels, &legend)
+    draw("Gradients by epoch", 3, &panels, &lines(parts))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ import numpy as np
 import contract
 
 BACKEND = keras.backend.backend()
+# Keras' ε is "ε hat", which does not grow with the bias correction of the second moment. This is the others' 1e-8 in the first update.
+EPSILON = 1e-8 * (1 - 0.999) ** 0.5
 
 
 def network(job, states, last_only):
@@ -55,7 +57,7 @@ class Training(contract.Training):
         self.tokens = np.ascontiguousarray(tokens.T)
         self.targets = np.ascontiguousarray(targets[-1] if last_only else targets.T)
         self.entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.optimizer = keras.optimizers.Adam(job["learning_rate"], epsilon=1e-8, global_clipnorm=job["clip_norm"])
+        self.optimizer = keras.optimizers.Adam(job["learning_rate"], epsilon=EPSILON, global_clipnorm=job["clip_norm"])
         self.optimizer.build(self.model.trainable_variables)
         self.compile()
 

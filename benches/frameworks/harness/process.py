@@ -41,14 +41,14 @@ def command(engine, pythons):
 
 def build(engine):
     """The path of a Rust runner, fresh. Flags other than none have a target folder of their own."""
-    flags = engine.get("rustflags", "")
+    flags, profile = engine.get("rustflags", ""), os.environ.get("HORNPIPE_FRAMEWORKS_PROFILE", "release")
     target = Path(os.environ.get("HORNPIPE_FRAMEWORKS_TARGET", HERE / "rust" / "target")) / ("flags" if flags else "plain")
     env = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": flags}
-    done = subprocess.run(["cargo", "build", "--release", "--quiet", "--package", engine["rust"]],
+    done = subprocess.run(["cargo", "build", "--profile", profile, "--quiet", "--package", engine["rust"]],
                           cwd=HERE / "rust", env=env, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise Failed("not built", done.stderr.strip()[-500:])
-    return str(target / "release" / engine["rust"])
+    return str(target / profile / engine["rust"])
 
 
 def onnx(job, path):

@@ -109,8 +109,9 @@ def markdown(entries, all_jobs, engines, machine):
              f"{machine['cpu']}, {machine['cores']} cores ({', '.join(machine['flags'])}); "
              f"{machine['system']} {machine['kernel']}.", "",
              "*Ratio*: the engine's time by Hornpipe's in the same turns: above 1 Hornpipe is faster, **below 1 it loses**; in "
-             "brackets the least and greatest of the rounds. *Cores*: processor time by wall time. *First step*: from the start of the process, "
-             "imports and compilation included. ../../README.md says the rest.", ""]
+             "brackets the least and greatest of the rounds. *Rounds*: a slow engine has fewer. *Cores*: processor time by wall time. "
+             "*First step*: from the start of the process, imports and compilation included, in one job of each kind. "
+             "../../README.md says the rest.", ""]
     by_job = {}
     for entry in entries:
         by_job.setdefault(entry["job"], []).append(entry)
@@ -135,47 +136,42 @@ def describe(job, threads):
 
 
 def train_table(group, engines):
-    lines = ["| | step: min / median / p99 | forward | backward | update | GFLOP/s | ratio | cores | memory | first step |",
-             "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
-    for e in group:
-        if e["status"] != "ok":
-            lines.append(refused(e, engines, 9))
-            continue
-        parts = " | ".join(time(e[k]) for k in ("forward_s", "backward_s", "update_s"))
-        lines.append(f"| {engines[e['engine']]['title']} | {spread(e)} | {parts} | {e['gflops']:.0f} | {ratio(e)} | {tail(e)} |")
-    return lines
+    def cells(e):
+        return [spread(e), *(time(e[k]) for k in ("forward_s", "backward_s", "update_s")), f"{e['gflops']:.0f}", *tail(e)]
+
+    return rows(["step: min / median / p99", "forward", "backward", "update", "GFLOP/s", *TAIL], cells, group, engines)
 
 
 def inference_table(group, engines):
-    lines = ["| | step: min / median / p99 | characters/s | ratio | cores | memory | first step |",
-             "|---|--:|--:|--:|--:|--:|--:|"]
-    for e in group:
-        if e["status"] != "ok":
-            lines.append(refused(e, engines, 6))
-            continue
-        lines.append(f"| {engines[e['engine']]['title']} | {spread(e)} | {e['characters_per_s']:,.0f} | {ratio(e)} | {tail(e)} |")
-    return lines
+    def cells(e):
+        return [spread(e), f"{e['characters_per_s']:,.0f}", *tail(e)]
+
+    return rows(["step: min / median / p99", "characters/s", *TAIL], cells, group, engines)
 
 
 def quality_table(group, engines):
     goals = next((list(e["reached"]) for e in group if "reached" in e), [])
-    lines = ["Wall time from the start of the process, the looks at the held-out loss included; in brackets the seconds of training "
-             "alone and the steps. Medians over rounds, each with another seed of dropout.", "",
-             "| | " + " | ".join(f"to {goal}" for goal in goals) + " | rounds | ratio | memory |",
-             "|---|" + "--:|" * (len(goals) + 3)]
+    said = ("Wall time from the start of the process, the looks at the held-out loss included; in brackets the seconds of training "
+            "alone and the steps. Medians over rounds, each with another seed of dropout.")
+
+    def cells(e):
+        reached = [f"{r['wall_s']:.1f} s ({r['training_s']:.1f} s, {r['step']:.0f})" for r in e["reached"].values()]
+        return [*reached, str(e["samples"]), ratio(e), megabytes(e)]
+
+    return [said, "", *rows([*(f"to {goal}" for goal in goals), "rounds", "ratio", "memory"], cells, group, engines)]
+
+
+def rows(heads, cells, group, engines):
+    """A line for each entry: its cells, or why it has none."""
+    lines = ["| | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
     for e in group:
-        if e["status"] != "ok":
-            lines.append(refused(e, engines, len(goals) + 3))
-            continue
-        cells = [f"{r['wall_s']:.1f} s ({r['training_s']:.1f} s, {r['step']:.0f})" for r in e["reached"].values()]
-        memory = "" if e["peak_mb"] is None else f"{e['peak_mb']:,.0f} MB"
-        lines.append(f"| {engines[e['engine']]['title']} | {' | '.join(cells)} | {e['samples']} | {ratio(e)} | {memory} |")
+        if e["status"] == "ok":
+            of_it = cells(e)
+        else:
+            reason = e["reason"].replace("|", "\\|").replace("\n", " ")
+            of_it = [f"{STATUSES[e['status']]}: {reason}"] + [""] * (len(heads) - 1)
+        lines.append(f"| {engines[e['engine']]['title']} | {' | '.join(of_it)} |")
     return lines
-
-
-def refused(e, engines, columns):
-    reason = e["reason"].replace("|", "\\|").replace("\n", " ")
-    return f"| {engines[e['engine']]['title']} | {STATUSES[e['status']]}: {reason} |" + " |" * (columns - 1)
 
 
 def spread(e):
@@ -189,10 +185,17 @@ def ratio(e):
     return f"{f'**{text}**' if e['ratio'] < 1 else text} ({figures(e['ratio_min'])} to {figures(e['ratio_max'])})"
 
 
+TAIL = ("ratio", "rounds", "cores", "memory", "first step")
+
+
 def tail(e):
     cores = "" if e["cores_used"] is None else f"{e['cores_used']:.2f}"
-    memory = "" if e["peak_mb"] is None else f"{e['peak_mb']:,.0f} MB"
-    return f"{cores} | {memory} | {time(e['first_step_s'])}"
+    first = time(e["first_step_s"]) if "first_step_s" in e else ""
+    return [ratio(e), str(len(e["rounds"])), cores, megabytes(e), first]
+
+
+def megabytes(e):
+    return "" if e["peak_mb"] is None else f"{e['peak_mb']:,.0f} MB"
 
 
 def summary(entry, job):

@@ -1,6 +1,5 @@
 //! `hornpipe bench`: how fast this machine trains and generates, and how fast it could.
 
-mod chart;
 mod formula;
 mod generate;
 mod peak;

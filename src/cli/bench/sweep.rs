@@ -1,6 +1,7 @@
 //! `hornpipe bench sweep`: training steps over hidden units, batch sizes, time steps and threads.
 
-use super::chart::{self, Panel};
+mod picture;
+
 use super::peak::Gauge;
 use super::{FLOPS_FORMULA, SIZES, Spread, engine, formula};
 use crate::checkpoint::write_atomically;
@@ -133,7 +134,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     bar.clear();
     let title = format!("{}, {}, {} layers", host.cpu, host.isa, args.layers);
-    write(&folder.join(SVG), &chart::draw(&title, &panels(&sweep.points))?)?;
+    write(&folder.join(SVG), &picture::draw(&title, &sweep.points)?)?;
     let report = Report {
         host,
         layers: args.layers,
@@ -324,65 +325,4 @@ fn csv(points: &[Point]) -> String {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// The least, a middle and the greatest of what `of` says: more would not be legible.
-fn at_most<const N: usize>(points: &[Point], of: impl Fn(&Size) -> usize) -> Vec<usize> {
-    let mut all: Vec<usize> = points.iter().map(|p| of(&p.size)).collect();
-    all.sort_unstable();
-    all.dedup();
-    let last = all.len().saturating_sub(1);
-    let mut chosen: Vec<usize> =
-        if all.len() <= N { all } else { (0..N).map(|k| all[k * last / (N - 1)]).collect() };
-    chosen.dedup();
-    chosen
-}
-
-/// A row of panels for the fewest and the most threads, a column for up to three `T`; of one `T`, all in one row.
-fn panels(points: &[Point]) -> Vec<Vec<Panel>> {
-    let columns = at_most::<3>(points, |s| s.seq_len);
-    let panel = |threads: usize, seq_len: usize| {
-        let here = || points.iter().filter(move |p| p.size.threads == threads && p.size.seq_len == seq_len);
-        let mut widths: Vec<usize> = points.iter().map(|p| p.size.hidden).collect();
-        widths.sort_unstable();
-        widths.dedup();
-        let lines = widths.iter().map(|&hidden| {
-            let mut line: Vec<(usize, f64)> = here()
-                .filter(|p| p.size.hidden == hidden)
-                .filter_map(|p| Some((p.size.batch_size, p.speed?.gflops)))
-                .collect();
-            line.sort_by_key(|p| p.0);
-            (hidden, line)
-        });
-        let peak = points.iter().filter(|p| p.size.threads == threads).filter_map(|p| p.speed);
-        Panel {
-            title: format!("T {seq_len}, {threads} thread{}", if threads == 1 { "" } else { "s" }),
-            lines: lines.collect(),
-            peak: peak.map(|s| s.peak_gflops).fold(0.0, f64::max),
-        }
-    };
-    let threads = at_most::<2>(points, |s| s.threads);
-    match columns.as_slice() {
-        [seq_len] => vec![threads.into_iter().map(|threads| panel(threads, *seq_len)).collect()],
-        _ => threads.into_iter().map(|n| columns.iter().map(|&t| panel(n, t)).collect()).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_few_of_many_keep_the_ends() {
-        let point = |threads| Point {
-            size: Size { hidden: 1, batch_size: 1, seq_len: 1, threads },
-            speed: None,
-            skipped: None,
-        };
-        let points: Vec<Point> = [1, 2, 4, 8, 16, 1].map(point).into();
-        assert_eq!(at_most::<2>(&points, |s| s.threads), [1, 16]);
-        assert_eq!(at_most::<3>(&points, |s| s.threads), [1, 4, 16]);
-        assert_eq!(at_most::<9>(&points, |s| s.threads), [1, 2, 4, 8, 16]);
-        assert!(at_most::<2>(&[], |s| s.threads).is_empty());
-    }
 }

@@ -1,8 +1,8 @@
 //! `hornpipe inspect ablate`
 
-use super::chart::{Axis, Mark, Panel, Series, draw};
 use super::corpus::{CorpusArgs, ROWS};
 use crate::checkpoint::write_atomically;
+use crate::cli::chart::{Axis, Mark, Panel, Series, draw, lines};
 use crate::cli::output::{self, duration, tell, thousands};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};
@@ -20,7 +20,8 @@ use std::time::Instant;
 ///
 /// On the tunes that the model's own rule holds out, each part in turn is set to zero, frozen at its mean and, of gates, set to one; the
 /// change of the loss tells what it was worth (below zero, the model does better without it). Units and layers are changed where their output
-/// is read, gates for all units of a layer. There is one evaluation for each change, and what that takes is told beforehand.
+/// is read, gates for all units of a layer. There is one evaluation for each change, and what that takes is told beforehand; --length and --only make it less. Ctrl-C ends it with what was
+/// measured by then.
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Args {
@@ -131,14 +132,21 @@ pub fn run(args: Args) -> Result<()> {
     let bar = Bar::percent("measuring");
     let mut worths = Vec::with_capacity(changes.len());
     for (k, &(part, change)) in changes.iter().enumerate() {
-        let Some(nats) = measure(Some((part, change))) else {
-            bar.clear();
-            bail!(interrupted);
-        };
+        let Some(nats) = measure(Some((part, change))) else { break };
         worths.push(Worth { part, change, nats: nats - whole });
         bar.set((k + 1) as f64 / changes.len() as f64);
     }
     bar.clear();
+    if worths.is_empty() {
+        bail!(interrupted);
+    }
+    if worths.len() < changes.len() {
+        tell!(
+            "interrupted: only {} of {} changes were measured",
+            thousands(worths.len()),
+            thousands(changes.len())
+        );
+    }
     worths.sort_by(|a, b| b.nats.total_cmp(&a.nats));
     if let Some(path) = &args.svg {
         let svg = picture(&worths, model.layers, &gates, &args.corpus.checkpoint.display().to_string())?;
@@ -192,7 +200,7 @@ fn tables(worths: &[Worth], gates: &[&str], top: usize) -> String {
     text
 }
 
-/// A panel for each layer with its units' worth, the greatest first; one of the gates.
+/// A panel for each layer with its units' worth, the greatest first; one of the gates and the whole layers.
 fn picture(worths: &[Worth], layers: usize, gates: &[&str], model: &str) -> Result<String> {
     let of = |wanted: Change, place: &dyn Fn(Part) -> bool| -> Vec<f64> {
         let found = worths.iter().filter(|worth| worth.change == wanted && place(worth.part));
@@ -218,24 +226,32 @@ fn picture(worths: &[Worth], layers: usize, gates: &[&str], model: &str) -> Resu
             panels.push(Panel { title: format!("units of layer {l}"), x, y: y.clone(), series });
         }
     }
-    let is_gate = |part: Part| matches!(part, Part::Gate { .. });
-    let high = changes.iter().flat_map(|&change| of(change, &is_gate)).fold(f64::NEG_INFINITY, f64::max);
-    if high.is_finite() {
-        let place = |worth: &Worth| match worth.part {
-            Part::Gate { layer, gate } => Some(((layer * gates.len() + gate) as f64, worth.nats)),
-            _ => None,
-        };
-        let series = changes.iter().enumerate().map(|(colour, &change)| {
-            let points = worths.iter().filter(|worth| worth.change == change).filter_map(place).collect();
-            Series { colour, mark: Mark::Dots, points }
-        });
-        let names = (0..layers).flat_map(|l| gates.iter().map(move |gate| format!("{gate}{l}"))).collect();
+    // Each gate and, after a layer's gates, its whole output h.
+    let place = |part: Part| match part {
+        Part::Gate { layer, gate } => Some(layer * (gates.len() + 1) + gate),
+        Part::Layer { layer } => Some(layer * (gates.len() + 1) + gates.len()),
+        Part::Unit { .. } => None,
+    };
+    let mut series = Vec::new();
+    let (mut low, mut high) = (0.0f64, 0.0f64);
+    for worth in worths {
+        let Some(x) = place(worth.part) else { continue };
+        (low, high) = (low.min(worth.nats), high.max(worth.nats));
+        let colour = changes.iter().position(|&change| change == worth.change).unwrap_or(0);
+        // Alone, so that no line joins it.
+        series.push(Series { colour, mark: Mark::Marked, points: vec![(x as f64, worth.nats)] });
+    }
+    if !series.is_empty() {
+        let with_output = || gates.iter().copied().chain(["h"]);
+        let names = (0..layers).flat_map(|l| with_output().map(move |name| format!("{name}{l}"))).collect();
         panels.push(Panel {
-            title: "gates, with their layers".to_string(),
+            title: "gates, and outputs h, with their layers".to_string(),
             x: Axis::names("", names),
-            y: Axis::linear("nats more without it", 0.0, high),
-            series: series.collect(),
+            y: Axis::linear("nats more without it", 1.05 * low, 1.05 * high),
+            series,
         });
     }
-    draw(&format!("What the parts of {model} are worth"), 4, &panels, &["zero", "its mean", "one (gates)"])
+    let mut legend = lines(["zero", "its mean", "one (gates)"]);
+    legend.iter_mut().for_each(|entry| entry.mark = Mark::Marked);
+    draw(&format!("What the parts of {model} are worth"), 4, &panels, &legend)
 }

@@ -1,8 +1,8 @@
 //! `hornpipe inspect gates`
 
-use super::chart::{Axis, Mark, Panel, Series, draw};
 use super::corpus::{CorpusArgs, ROWS};
 use crate::checkpoint::write_atomically;
+use crate::cli::chart::{Axis, Mark, Panel, Series, draw};
 use crate::cli::output::{self, tell, thousands};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};

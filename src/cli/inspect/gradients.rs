@@ -1,8 +1,8 @@
 //! `hornpipe inspect gradients`
 
-use super::chart::{Axis, Mark, Panel, Series, draw};
 use super::corpus::{CorpusArgs, ROWS};
 use crate::checkpoint::write_atomically;
+use crate::cli::chart::{Axis, Mark, Panel, Series, draw, lines};
 use crate::cli::output::{self, tell};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};
@@ -210,7 +210,7 @@ pub fn picture(reach: &Reach, model: &str) -> Result<String> {
         panels.push(Panel { title: format!("layer {l}"), x, y: y.clone(), series });
     }
     let title = format!("How far the learning signal reaches in {model}");
-    draw(&title, 3, &panels, &["by h: median and quartiles", "by c"])
+    draw(&title, 3, &panels, &lines(["by h: median and quartiles", "by c"]))
 }
 
 #[cfg(test)]

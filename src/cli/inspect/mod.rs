@@ -1,7 +1,6 @@
 //! `hornpipe inspect`
 
 mod ablate;
-pub mod chart;
 mod check;
 mod corpus;
 mod export;
@@ -11,6 +10,7 @@ mod page;
 mod text;
 mod trace;
 mod units;
+mod walk;
 
 use anyhow::Result;
 
@@ -23,6 +23,7 @@ pub enum Command {
     Gradients(gradients::Args),
     Export(export::Args),
     Ablate(ablate::Args),
+    Walk(walk::Args),
     Check(check::Args),
 }
 
@@ -34,6 +35,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Gradients(args) => gradients::run(args),
         Command::Export(args) => export::run(args),
         Command::Ablate(args) => ablate::run(args),
+        Command::Walk(args) => walk::run(args),
         Command::Check(args) => check::run(args),
     }
 }

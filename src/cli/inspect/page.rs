@@ -1,6 +1,7 @@
 //! HTML files that need nothing else: a trace, and a table of units.
 
 use super::units::Found;
+use crate::cli::output::thousands;
 use crate::corpus::Vocabulary;
 use crate::inspect::Span;
 use crate::inspect::trace::{TOP, Trace};
@@ -149,9 +150,10 @@ pub fn units(title: &str, note: &str, signal: &str, trace: &str, all: &[Found]) 
         let class = if *followed { " class=\"followed\"" } else { "" };
         let _ = write!(
             rows,
-            "<tr{class}><th>{}<small>{}</small></th><td>{samples}</td><td>",
+            "<tr{class}><th>{}<small>{}</small></th><td>{}</td><td>",
             text(feature),
-            text(about)
+            text(about),
+            thousands(*samples as usize)
         );
         for unit in best {
             let (layer, number, score) = (unit.layer, unit.unit, unit.score);

@@ -40,7 +40,7 @@ impl TextArgs {
     /// The text in the model's characters; at least one.
     pub fn text(&self, snapshot: &Snapshot) -> Result<Vec<u32>> {
         let text = match (&self.text, &self.file) {
-            (Some(text), _) => text.replace("\\n", "\n"),
+            (Some(text), _) => line_ends(text),
             (None, Some(path)) => read(path)?,
             (None, None) => {
                 tell!("the model writes a tune (seed {})", self.seed);
@@ -57,6 +57,11 @@ impl TextArgs {
             .encode(&text)
             .with_context(|| format!("the text has characters that {checkpoint} has never seen"))
     }
+}
+
+/// A text as flags have it, in which \n is a line end.
+pub fn line_ends(text: &str) -> String {
+    text.replace("\\n", "\n")
 }
 
 /// The text of a file: of tunes, what a corpus keeps of them.

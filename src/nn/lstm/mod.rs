@@ -16,9 +16,11 @@
 //! Shapes: `x [T, B, I]`, `h` and `c [T, B, H]`, `w_ih [4H, I]`, `w_hh [4H, H]`, `b [4H]`; the four gates stand in the
 //! order i, f, g, o, so gate `q` of unit `u` is row `q·H + u`.
 //!
-//! * [`mod@reference`] is these equations in plain loops, and their derivatives. Read it first.
+//! * The page below derives the gradients, with the numbers of one character on its way through a small network.
+//! * [`mod@reference`] is these equations in plain loops, and their derivatives.
 //! * [`fast`] is the same layer on the kernels: the input products of many time steps in one go, then one fused kernel
 //!   a step.
+#![doc = include_str!("README.md")]
 
 pub mod fast;
 pub mod reference;

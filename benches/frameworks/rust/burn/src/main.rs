@@ -23,9 +23,7 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     let about = About { threads: Some(rayon::current_num_threads()), versions };
     let work = match job.kind {
         Kind::Train => Work::Training(Box::new(Trained::new(job, inputs)?)),
-        Kind::Quality => {
-            return Err(Box::new(contract::CannotDo("only Hornpipe and PyTorch take part in this".into())));
-        }
+        Kind::Quality => return contract::no_quality(),
         Kind::Carried | Kind::Window => Work::Inference(Box::new(Asked::new(job, inputs)?)),
     };
     Ok((work, about))
@@ -148,8 +146,7 @@ const GONE: &str = "a network between two updates";
 impl Trained {
     fn new(job: &Job, inputs: &Inputs) -> Result<Self> {
         let device = Device::flex().autodiff();
-        let first = if job.last_only() { job.steps - 1 } else { 0 };
-        let targets = batch_first(&inputs.targets[first * job.batch..], job.batch, &device);
+        let targets = batch_first(inputs.counted(job), job.batch, &device);
         Ok(Trained {
             net: Some(Net::new(job, inputs, &device)?),
             optimizer: AdamConfig::new().with_epsilon(1e-8).init(),
@@ -157,7 +154,7 @@ impl Trained {
             gradients: None,
             tokens: batch_first(&inputs.tokens, job.batch, &device),
             targets: targets.flatten(0, 1),
-            first,
+            first: job.first(),
             job: job.clone(),
         })
     }
@@ -203,8 +200,7 @@ impl Training for Trained {
         for (_, id, matrix) in &parameters {
             squares += Self::squares(&gradients, *id, *matrix)?;
         }
-        let scale = self.job.clip_norm / squares.sqrt();
-        if scale < 1.0 {
+        if let Some(scale) = contract::clipping(squares, self.job.clip_norm) {
             for (_, id, matrix) in parameters {
                 if matrix {
                     let gradient = gradients.remove::<2>(id).ok_or("a parameter without a gradient")?;

@@ -1,6 +1,4 @@
-//! candle: `candle_nn`'s LSTM layer, a time step of all layers after the other, and its AdamW without decay.
-//!
-//! `RNN::seq` over a whole sequence is slower in training: the gradient of each slice of the input is as large as the input.
+//! candle: `candle_nn`'s LSTM layer over whole sequences (`RNN::seq`), and its AdamW without decay.
 
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Module, Tensor, Var};
@@ -19,9 +17,7 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     let about = About { threads: Some(candle_core::utils::get_num_threads()), versions };
     let work = match job.kind {
         Kind::Train => Work::Training(Box::new(Trained::new(job, inputs)?)),
-        Kind::Quality => {
-            return Err(Box::new(contract::CannotDo("only Hornpipe and PyTorch take part in this".into())));
-        }
+        Kind::Quality => return contract::no_quality(),
         Kind::Carried | Kind::Window => Work::Inference(Box::new(Asked::new(job, inputs)?)),
     };
     Ok((work, about))
@@ -56,15 +52,24 @@ impl Net {
         Ok(self.layers.iter().map(|layer| layer.zero_state(rows)).collect::<candle_core::Result<_>>()?)
     }
 
-    /// One time step: characters `[B]` in, the top layer's output `[B, H]` out, dropped out where training asks for it.
+    /// Characters `[B, T]` in, the top layer's outputs `[B, T, H]` out, dropped out where training asks for it.
+    fn outputs(&self, tokens: &Tensor) -> Result<Tensor> {
+        let mut x = self.embedding.forward(tokens)?;
+        for layer in &self.layers {
+            x = layer.states_to_tensor(&layer.seq(&x)?)?;
+            if let Some(dropout) = &self.dropout {
+                x = dropout.forward(&x, true)?;
+            }
+        }
+        Ok(x)
+    }
+
+    /// Inference of one time step: characters `[B]` in, the top layer's output `[B, H]` out.
     fn step(&self, tokens: &Tensor, states: &mut [LSTMState]) -> Result<Tensor> {
         let mut x = self.embedding.forward(tokens)?;
         for (layer, state) in self.layers.iter().zip(states) {
             *state = layer.step(&x, state)?;
-            x = match &self.dropout {
-                Some(dropout) => dropout.forward(state.h(), true)?,
-                None => state.h().clone(),
-            };
+            x = state.h().clone();
         }
         Ok(x)
     }
@@ -77,10 +82,9 @@ fn tensors(inputs: &Inputs) -> Result<HashMap<String, Tensor>> {
     Ok(kept.map(|(name, weight)| Ok((name.clone(), tensor(weight)?))).collect::<candle_core::Result<_>>()?)
 }
 
-/// The characters of each time step.
-fn steps(tokens: &[u32], rows: usize) -> Result<Vec<Tensor>> {
-    let steps = tokens.chunks_exact(rows);
-    Ok(steps.map(|step| Tensor::from_slice(step, rows, &Device::Cpu)).collect::<candle_core::Result<_>>()?)
+/// Time-major characters as `[B, T]`.
+fn batch_first(tokens: &[u32], rows: usize) -> Result<Tensor> {
+    Ok(Tensor::from_slice(tokens, (tokens.len() / rows, rows), &Device::Cpu)?.t()?.contiguous()?)
 }
 
 struct Trained {
@@ -88,9 +92,8 @@ struct Trained {
     vars: BTreeMap<String, Var>,
     optimizer: AdamW,
     gradients: Option<GradStore>,
-    tokens: Vec<Tensor>,
+    tokens: Tensor,
     targets: Tensor,
-    rows: usize,
     first: usize,
     clip_norm: f64,
 }
@@ -103,31 +106,23 @@ impl Trained {
             .collect::<candle_core::Result<BTreeMap<_, _>>>()?;
         let named = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let params = ParamsAdamW { lr: job.learning_rate, weight_decay: 0.0, ..ParamsAdamW::default() };
-        let first = if job.last_only() { job.steps - 1 } else { 0 };
-        let targets = &inputs.targets[first * job.batch..];
+        let targets = inputs.counted(job);
         Ok(Trained {
             net: Net::new(job, named)?,
             optimizer: AdamW::new(vars.values().cloned().collect(), params)?,
             vars,
             gradients: None,
-            tokens: steps(&inputs.tokens, job.batch)?,
+            tokens: batch_first(&inputs.tokens, job.batch)?,
             targets: Tensor::from_slice(targets, targets.len(), &Device::Cpu)?,
-            rows: job.batch,
-            first,
+            first: job.first(),
             clip_norm: job.clip_norm,
         })
     }
 
     fn loss(&self) -> Result<Tensor> {
-        let mut states = self.net.rest(self.rows)?;
-        let mut outputs = Vec::new();
-        for (t, tokens) in self.tokens.iter().enumerate() {
-            let output = self.net.step(tokens, &mut states)?;
-            if t >= self.first {
-                outputs.push(output);
-            }
-        }
-        let logits = self.net.linear.forward(&Tensor::cat(&outputs, 0)?)?;
+        let outputs = self.net.outputs(&self.tokens)?.transpose(0, 1)?;
+        let counted = outputs.narrow(0, self.first, outputs.dim(0)? - self.first)?.flatten(0, 1)?;
+        let logits = self.net.linear.forward(&counted)?;
         Ok(candle_nn::loss::cross_entropy(&logits, &self.targets)?)
     }
 
@@ -154,8 +149,7 @@ impl Training for Trained {
         for var in self.vars.values() {
             squares += Self::squares(&gradients, var)?;
         }
-        let scale = self.clip_norm / squares.sqrt();
-        if scale < 1.0 {
+        if let Some(scale) = contract::clipping(squares, self.clip_norm) {
             for var in self.vars.values() {
                 let gradient = gradients.remove(var).ok_or("a parameter without a gradient")?;
                 gradients.insert(var, (gradient * scale)?);
@@ -192,12 +186,7 @@ impl Asked {
 impl Inference for Asked {
     fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
         let output = if self.window {
-            // Layer by layer, as `seq` does it; nothing here is differentiated.
-            let tokens = Tensor::from_slice(tokens, (tokens.len() / self.rows, self.rows), &Device::Cpu)?;
-            let mut x = self.net.embedding.forward(&tokens)?.transpose(0, 1)?;
-            for layer in &self.net.layers {
-                x = layer.states_to_tensor(&layer.seq(&x)?)?;
-            }
+            let x = self.net.outputs(&batch_first(tokens, self.rows)?)?;
             x.narrow(1, x.dim(1)? - 1, 1)?.squeeze(1)?
         } else {
             let tokens = Tensor::from_slice(tokens, self.rows, &Device::Cpu)?;

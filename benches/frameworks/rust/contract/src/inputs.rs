@@ -46,9 +46,9 @@ pub struct Job {
 pub type Options = HashMap<String, serde_json::Value>;
 
 impl Job {
-    /// Whether the last step alone counts.
-    pub fn last_only(&self) -> bool {
-        self.objective == "many-to-one"
+    /// The first step that counts: of many-to-one the last, else step 0.
+    pub fn first(&self) -> usize {
+        if self.objective == "many-to-one" { self.steps - 1 } else { 0 }
     }
 }
 
@@ -96,6 +96,11 @@ impl Inputs {
     /// A weight by its name.
     pub fn weight(&self, name: &str) -> Result<&Weight> {
         Ok(self.weights.get(name).ok_or_else(|| format!("the weights have no {name}"))?)
+    }
+
+    /// The targets of the steps that count.
+    pub fn counted(&self, job: &Job) -> &[u32] {
+        &self.targets[job.first() * job.batch..]
     }
 
     /// Calls of inference that the characters are enough for.

@@ -33,6 +33,17 @@ impl std::fmt::Display for CannotDo {
 
 impl std::error::Error for CannotDo {}
 
+/// The answer of an engine that has no [`Quality`].
+pub fn no_quality<T>() -> Result<T> {
+    Err(Box::new(CannotDo("only Hornpipe and PyTorch take part in this".into())))
+}
+
+/// What gradients are multiplied with to be clipped, from the sum of all squares; None where they are small enough.
+pub fn clipping(squares: f64, clip_norm: f64) -> Option<f64> {
+    let scale = clip_norm / squares.sqrt();
+    (scale < 1.0).then_some(scale)
+}
+
 /// Training on one batch, again and again.
 pub trait Training {
     /// The forward pass; returns the nats per character that counts.

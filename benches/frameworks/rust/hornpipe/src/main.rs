@@ -54,8 +54,7 @@ fn batch(job: &Job, inputs: &Inputs) -> Batch {
     let mut batch = Batch::zeros(inputs.tokens.len() / job.batch, job.batch);
     batch.tokens.iter_mut().zip(&inputs.tokens).for_each(|(to, &from)| *to = from);
     batch.targets.iter_mut().zip(&inputs.targets).for_each(|(to, &from)| *to = from);
-    let first = if job.last_only() { batch.steps() - 1 } else { 0 };
-    (first..batch.steps()).for_each(|t| batch.weights.row_mut(t).fill(1.0));
+    (job.first()..batch.steps()).for_each(|t| batch.weights.row_mut(t).fill(1.0));
     batch.resets.row_mut(0).fill(true);
     batch
 }

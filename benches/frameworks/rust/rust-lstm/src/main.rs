@@ -20,9 +20,7 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     let net = Net::new(job, inputs)?;
     let work = match job.kind {
         Kind::Train => Work::Training(Box::new(Trained::new(job, inputs, net))),
-        Kind::Quality => {
-            return Err(Box::new(contract::CannotDo("only Hornpipe and PyTorch take part in this".into())));
-        }
+        Kind::Quality => return contract::no_quality(),
         Kind::Carried | Kind::Window => Work::Inference(Box::new(Asked {
             state: net.lstm.zero_state(job.batch),
             net,
@@ -113,7 +111,7 @@ impl Trained {
             kept: None,
             tokens: rows(&inputs.tokens),
             targets: rows(&inputs.targets),
-            first: if job.last_only() { job.steps - 1 } else { 0 },
+            first: job.first(),
             clip_norm: job.clip_norm,
         }
     }
@@ -189,9 +187,9 @@ impl Training for Trained {
 
     fn update(&mut self) -> Result<()> {
         let mut kept = self.kept.take().ok_or("an update without gradients")?;
-        let norm = Self::named(&mut kept).iter().map(|(_, g)| Self::norm(g).powi(2)).sum::<f64>().sqrt();
-        if norm > self.clip_norm {
-            Self::named(&mut kept).into_iter().for_each(|(_, g)| *g *= self.clip_norm / norm);
+        let squares = Self::named(&mut kept).iter().map(|(_, g)| Self::norm(g).powi(2)).sum();
+        if let Some(scale) = contract::clipping(squares, self.clip_norm) {
+            Self::named(&mut kept).into_iter().for_each(|(_, g)| *g *= scale);
         }
         self.adam.update("embedding", &mut self.net.embedding, &kept.embedding);
         for (layer, (cell, gradients)) in self.net.lstm.get_cells_mut().iter_mut().zip(&kept.lstm).enumerate()
