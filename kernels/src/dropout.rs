@@ -30,7 +30,7 @@ pub struct Site {
 impl Site {
     /// Seed and step as the two words of the key: `seed + step·φ`, mixed (the finaliser of SplitMix64), since
     /// Philox has 64 bits of key and the two have 128.
-    fn key(self) -> [u32; 2] {
+    pub(crate) fn key(self) -> [u32; 2] {
         let mut z = self.seed.wrapping_add(self.step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -66,7 +66,7 @@ fn rounds<const N: usize>(words: &mut [[u32; N]; 4], mut key: [u32; 2]) {
 }
 
 /// A unit is dropped where its word is below this: `rate · 2^32`.
-fn threshold(rate: f32) -> u32 {
+pub(crate) fn threshold(rate: f32) -> u32 {
     (f64::from(rate) * 4_294_967_296.0) as u32
 }
 

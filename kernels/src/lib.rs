@@ -14,6 +14,7 @@
 //! | [`gemm`] | large products |
 //! | [`embedding`], [`dropout`], [`softmax`], [`optimizer`], [`elementwise`] | what their names say |
 //! | [`Team`] | threads that share one kernel's outputs |
+//! | `gpu` | the same on GPUs, with the feature `gpu` |
 //! | [`peak`] | what the machine can do at most |
 
 mod buffer;
@@ -21,6 +22,8 @@ pub mod dropout;
 pub mod elementwise;
 pub mod embedding;
 pub mod gemm;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod isa;
 pub mod lstm;
 pub mod optimizer;
