@@ -4,7 +4,7 @@
 mod abc;
 
 use abc::{music, notes, tune_of};
-use hornpipe::abc::{EventKind, Fraction, Note, Problem, Rest, Style, Tune, read};
+use hornpipe::abc::{EventKind, Fraction, Note, Problem, Rest, Style, Tune, check, read};
 
 /// `C4:1/4 F#5:1/8`, and `[C4 E4]:1/2` for a chord.
 fn shown(tune: &Tune) -> String {
