@@ -67,7 +67,7 @@ fn a_given_tune_goes_on() {
     let text = succeeds(&mut generate(&["--prime-file", &file, "--bars", "8"]));
     assert!(text.starts_with(&given.replace("X:7", "X:1")) && check(&read(&text)[0]).passes(), "{text}");
     // Blank lines at its end would end the tune.
-    let file = folder.file("lines.abc", &format!("{given}e|\n\n\n"));
+    let file = folder.file("lines.abc", format!("{given}e|\n\n\n"));
     let text = succeeds(&mut generate(&["--prime-file", &file, "--bars", "8", "--key", "E minor"]));
     assert!(check(&read(&text)[0]).passes() && text.len() > given.len() + 20, "{text}");
     for (flag, value, says) in
@@ -75,7 +75,7 @@ fn a_given_tune_goes_on() {
     {
         refused_with(&mut generate(&["--prime-file", &file, flag, value]), says);
     }
-    let wrong = folder.file("wrong.abc", &format!("{given}|"));
+    let wrong = folder.file("wrong.abc", format!("{given}|"));
     refused_with(&mut generate(&["--prime-file", &wrong]), "line 6, column 26");
 }
 
