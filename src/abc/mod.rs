@@ -11,6 +11,8 @@
 //!                           what sounds when     └─► pluck ─► Stereo ─► wav
 //! ```
 //!
+//! [`Grammar`] goes the other way: it follows a tune while it is written, and says which characters lead to one that passes.
+//!
 //! [`page`](page()) puts text, picture and a player together.
 //!
 //! `README.md` beside the source says how far to trust it: what abc2midi finds in the same tunes.

@@ -73,7 +73,7 @@ pub struct Request {
     pub window: Option<usize>,
     /// How a character is chosen.
     pub sampling: Sampling,
-    /// Only tunes that pass [`check`](crate::abc::check), and meet these constraints; they always end, within `length`.
+    /// Only tunes that pass [`check`](crate::abc::check()), and meet these constraints; they always end, within `length`.
     pub valid: Option<Constraints>,
     /// Whether to measure how probable each tune is to the network.
     pub scored: bool,

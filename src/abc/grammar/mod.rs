@@ -6,7 +6,7 @@
 //!
 //! A character is allowed where the text can be finished behind it, with the characters that there are, in the bars and in the room
 //! that are left. For that the grammar knows the length of the shortest end of every state: what fills the rest of the
-//! bar ([`lengths`]), then the bars and bar lines that the form still needs ([`form`]). The first character of that end is
+//! bar (`lengths`), then the bars and bar lines that the form still needs (`form`, `finish`). The first character of that end is
 //! always allowed, so a writer that keeps to what is allowed never comes to a place where it cannot go on, and always ends.
 //!
 //! ```text
@@ -16,6 +16,7 @@
 //!                                                                    form      strains, repeats, endings, pick-ups
 //! ```
 
+mod finish;
 mod form;
 mod header;
 mod lengths;
@@ -24,6 +25,7 @@ mod music;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod token;
 mod words;
 
 pub use rules::{Constraints, Rules};

@@ -1,114 +1,13 @@
-//! The music of a tune, a character at a time: what the last characters are part of, and what may follow.
+//! The music of a tune, a character at a time: what may follow.
 
 use super::form::{Form, Frame};
 use super::lengths::Length;
 use super::measure::Measure;
-use super::words::{LINES, Prefix};
-
-/// Notes of the largest chord, and of the longest run of grace notes.
-const MOST_NOTES: u8 = 4;
-
-/// Marks of the highest and lowest octave.
-const MOST_MARKS: u8 = 2;
+use super::token::{Line, MOST_MARKS, Symbol, Token, Within, group, is_mark, note};
+use super::words::LINES;
 
 /// Decorations of one character. Some are letters of fields too, and so stand on no line's beginning.
 const SHORT: &str = "~.uvHLMOPST";
-
-/// What the last characters are part of.
-#[derive(Clone, Copy, Debug)]
-enum Token {
-    /// Nothing.
-    Gap,
-    /// An ending's number, after which some signs would be part of it.
-    Number,
-    /// `^`, `_`, `=`, `^^`
-    Accidental {
-        sign: char,
-        double: bool,
-    },
-    Note {
-        letter: char,
-        marks: u8,
-        length: Length,
-    },
-    Rest {
-        length: Length,
-    },
-    /// A chord, behind its `]`.
-    Notes {
-        length: Length,
-    },
-    /// `[`: a chord or an ending.
-    Bracket,
-    /// Within a chord or grace notes, up to `close`.
-    Group {
-        close: char,
-        notes: u8,
-        within: Within,
-    },
-    /// `(`: a slur or a tuplet.
-    Paren,
-    /// `>` or `<`
-    Broken {
-        longer: bool,
-        marks: u32,
-    },
-    Symbol(Symbol),
-    /// Within `!…!`
-    Decoration(Prefix),
-    Line(Line),
-    /// `\`
-    Backslash,
-}
-
-/// Where a group's next character stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Within {
-    Start,
-    Accidental { sign: char, double: bool },
-    Letter { letter: char, marks: u8 },
-}
-
-/// Within a chord symbol.
-#[derive(Clone, Copy, Debug)]
-enum Symbol {
-    Start,
-    Root,
-    Suffix(Prefix),
-    Slash,
-    Bass,
-    BassSign,
-    /// In a text that is given, quotation marks hold anything.
-    Free,
-}
-
-/// A bar line so far.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    text: [u8; 4],
-    length: u8,
-}
-
-impl Line {
-    fn new(first: char) -> Self {
-        Line { text: [first as u8, 0, 0, 0], length: 1 }
-    }
-
-    fn with(self, next: char) -> Option<Line> {
-        let Line { mut text, length } = self;
-        *text.get_mut(usize::from(length))? = next as u8;
-        Some(Line { text, length: length + 1 })
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.text[..usize::from(self.length)]
-    }
-
-    /// The bar lines that begin like this.
-    fn completions(&self) -> impl Iterator<Item = &'static str> + '_ {
-        LINES.into_iter().filter(|line| line.as_bytes().starts_with(self.text()))
-    }
-}
 
 /// Where in its line of text the next character stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +21,7 @@ pub(super) enum Column {
 
 /// A slur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slur {
+pub(super) enum Slur {
     None,
     /// It has no note yet.
     Begun,
@@ -131,37 +30,37 @@ enum Slur {
 
 /// What stands before a note and belongs to it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Before {
-    symbol: bool,
-    grace: bool,
-    decoration: bool,
+pub(super) struct Before {
+    pub symbol: bool,
+    pub grace: bool,
+    pub decoration: bool,
 }
 
 /// The music so far.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Music {
-    token: Token,
-    measure: Measure,
-    form: Form,
-    before: Before,
+    pub(super) token: Token,
+    pub(super) measure: Measure,
+    pub(super) form: Form,
+    pub(super) before: Before,
     /// The letter and the octave marks of the note that a tie leads to.
-    tie: Option<(char, u8)>,
+    pub(super) tie: Option<(char, u8)>,
     /// The same of the bar's last note, if nothing else came after it: a tie may begin there.
-    last: Option<(char, u8)>,
-    slur: Slur,
-    column: Column,
+    pub(super) last: Option<(char, u8)>,
+    pub(super) slur: Slur,
+    pub(super) column: Column,
     /// Whether the line before goes on here: it ended in `\`.
-    continued: bool,
+    pub(super) continued: bool,
     /// Whether a space stands right before.
-    spaced: bool,
+    pub(super) spaced: bool,
     /// Whether only space stands between here and the last bar line, on its line.
-    after_line: bool,
+    pub(super) after_line: bool,
     /// Whether a bar line by itself has begun a line since the last note.
-    line_alone: bool,
+    pub(super) line_alone: bool,
     /// Whether there is a note.
-    sounded: bool,
+    pub(super) sounded: bool,
     /// Whether the text is given, not chosen: it may have more in it.
-    given: bool,
+    pub(super) given: bool,
 }
 
 impl Music {
@@ -225,18 +124,18 @@ impl Music {
         self.begins_line() && !self.continued && self.is_whole(frame)
     }
 
-    fn is_whole(&self, frame: Frame<'_>) -> bool {
+    pub(super) fn is_whole(&self, frame: Frame<'_>) -> bool {
         matches!(self.token, Token::Gap) && self.is_between_bars() && self.sounded && self.form.may_end(frame)
     }
 
     /// Whether something waits for a note, whose line or bar cannot end before.
-    fn wants_note(&self) -> bool {
+    pub(super) fn wants_note(&self) -> bool {
         let Before { symbol, grace, decoration } = self.before;
         symbol || grace || decoration || self.slur == Slur::Begun
     }
 
     /// With the token that these characters were part of complete.
-    fn settled(self, frame: Frame<'_>) -> Option<Music> {
+    pub(super) fn settled(self, frame: Frame<'_>) -> Option<Music> {
         let gap = Music { token: Token::Gap, ..self };
         match self.token {
             Token::Gap | Token::Number => Some(gap),
@@ -265,7 +164,7 @@ impl Music {
         }
     }
 
-    fn timed(self, grains: u32, frame: Frame<'_>) -> Option<Music> {
+    pub(super) fn timed(self, grains: u32, frame: Frame<'_>) -> Option<Music> {
         let measure = self.measure.note(grains)?;
         let slur = if self.slur == Slur::Begun { Slur::Open } else { self.slur };
         let before = Before::default();
@@ -274,7 +173,7 @@ impl Music {
     }
 
     /// Behind a bar line.
-    fn ended(self, line: &str, frame: Frame<'_>) -> Option<Music> {
+    pub(super) fn ended(self, line: &str, frame: Frame<'_>) -> Option<Music> {
         if !self.measure.is_settled() || self.wants_note() || self.form.awaits_ending() {
             return None;
         }
@@ -393,7 +292,7 @@ impl Music {
     }
 
     /// The first or the second ending begins.
-    fn ending(&self, number: char) -> Option<Music> {
+    pub(super) fn ending(&self, number: char) -> Option<Music> {
         let form = self.form.ending(number)?;
         let between = Music { form, token: Token::Number, ..*self };
         between.is_between_bars().then_some(between)
@@ -455,92 +354,6 @@ impl Music {
             _ => None,
         }
     }
-
-    /// The fewest characters that bring the tune to its end, the blank line included.
-    pub fn shortest(&self, frame: Frame<'_>) -> Option<u32> {
-        let gap = Music { token: Token::Gap, ..*self };
-        let has = |c| frame.alphabet.has(c);
-        // A note, or the notes of a chord, of which so much of the length is written.
-        let lengths = |music: Music, length: Length| {
-            let ways = frame.table.completions(length);
-            ways.filter_map(|(grains, more)| Some(more + music.timed(grains, frame)?.rest(frame)?)).min()
-        };
-        let sounded = Music { sounded: true, tie: None, ..gap };
-        match self.token {
-            Token::Gap | Token::Number => self.rest(frame),
-            Token::Accidental { .. } => Some(1 + lengths(sounded, Length::default())?),
-            Token::Note { marks, length, .. } => {
-                let missing = self.tie.map_or(Some(0), |(_, wanted)| wanted.checked_sub(marks))?;
-                let fine = missing == 0 || length == Length::default();
-                Some(u32::from(missing) + lengths(sounded, length).filter(|_| fine)?)
-            }
-            Token::Rest { length } => lengths(gap, length),
-            Token::Notes { length } => lengths(sounded, length),
-            Token::Bracket => {
-                let chord = || Some(2 + lengths(sounded, Length::default())?);
-                let endings = ['1', '2'].into_iter().filter(|&c| has(c));
-                let endings = endings.filter_map(|c| Some(1 + self.ending(c)?.rest(frame)?));
-                let chord = (has(']') && !self.form.awaits_ending()).then(chord).flatten();
-                endings.chain(chord).min()
-            }
-            Token::Group { close, within, .. } => {
-                let after = match close {
-                    ']' => lengths(sounded, Length::default())?,
-                    _ => Music { before: Before { grace: true, ..self.before }, ..gap }.rest(frame)?,
-                };
-                let letter = u32::from(!matches!(within, Within::Letter { .. }));
-                has(close).then_some(letter + 1 + after)
-            }
-            Token::Paren => {
-                let slur = self.settled(frame).and_then(|m| m.rest(frame));
-                let tuplets = (2..=4).filter(|&n| char::from_digit(n, 10).is_some_and(has)).filter_map(|n| {
-                    Some(1 + Music { measure: self.measure.begin_tuplet(n)?, ..gap }.rest(frame)?)
-                });
-                tuplets.chain(slur).min()
-            }
-            Token::Broken { longer, marks } => {
-                let ways = (marks..=2).filter_map(|m| {
-                    let measure = self.measure.break_rhythm(longer, m)?;
-                    Some(m - marks + Music { measure, ..gap }.rest(frame)?)
-                });
-                ways.min()
-            }
-            Token::Symbol(symbol) => {
-                let after = Music { before: Before { symbol: true, ..self.before }, ..gap };
-                Some(symbol.rest(frame)? + after.rest(frame)?)
-            }
-            Token::Decoration(prefix) => {
-                let after = Music { before: Before { decoration: true, ..self.before }, ..gap };
-                Some(frame.decorations.shortest(prefix)? + 1 + after.rest(frame)?)
-            }
-            Token::Line(line) => {
-                let lines = line.completions().filter(|l| frame.alphabet.spells(l));
-                let ways = lines.filter_map(|l| {
-                    Some(l.len() as u32 - u32::from(line.length) + gap.ended(l, frame)?.rest(frame)?)
-                });
-                ways.min()
-            }
-            Token::Backslash => Some(1 + Music { continued: true, ..gap.next_line() }.rest(frame)?),
-        }
-    }
-
-    /// The same between two tokens.
-    fn rest(&self, frame: Frame<'_>) -> Option<u32> {
-        let ends = match self.column {
-            Column::Start => (!self.continued).then_some(1),
-            Column::Blank => None,
-            Column::Inside => Some(2),
-        };
-        let ends = ends.filter(|_| self.is_whole(frame));
-        let fill = |target: u32, last: bool| {
-            let silent = self.measure.is_settled() && self.measure.elapsed == target;
-            let waits = self.wants_note() || last && (self.tie.is_some() || !self.sounded);
-            self.measure.fill(frame.table, target).filter(|_| !(silent && waits))
-        };
-        let marks = self.tie.map_or(0, |(_, marks)| u32::from(marks)) + u32::from(self.slur != Slur::None);
-        let on = self.form.finish(frame, self.after_line, fill).map(|characters| characters + marks);
-        ends.into_iter().chain(on).min()
-    }
 }
 
 /// What one more character makes of a token.
@@ -559,59 +372,4 @@ impl Longer {
     fn token(token: Option<Token>) -> Longer {
         token.map_or(Longer::No, Longer::Token)
     }
-}
-
-impl Symbol {
-    fn step(self, c: char, given: bool, frame: Frame<'_>) -> Option<Symbol> {
-        let suffix = |prefix| frame.suffixes.step(prefix, c).map(Symbol::Suffix);
-        match (self, c) {
-            (Symbol::Start, 'A'..='G') => Some(Symbol::Root),
-            (Symbol::Root, '#' | 'b') => Some(Symbol::Suffix(frame.suffixes.start())),
-            (Symbol::Root, '/') => Some(Symbol::Slash),
-            (Symbol::Root, _) => suffix(frame.suffixes.start()),
-            (Symbol::Suffix(prefix), '/') if frame.suffixes.whole(prefix).is_some() => Some(Symbol::Slash),
-            (Symbol::Suffix(prefix), _) => suffix(prefix),
-            (Symbol::Slash, 'A'..='G' | 'a'..='g') => Some(Symbol::Bass),
-            (Symbol::Bass, '#' | 'b' | '+') => Some(Symbol::BassSign),
-            (Symbol::Free, _) if given && !c.is_control() => Some(self),
-            _ => None,
-        }
-    }
-
-    /// The fewest characters that end it, its quotation mark included.
-    fn rest(self, frame: Frame<'_>) -> Option<u32> {
-        match self {
-            Symbol::Start => ('A'..='G').any(|c| frame.alphabet.has(c)).then_some(2),
-            Symbol::Suffix(prefix) => Some(frame.suffixes.shortest(prefix)? + 1),
-            Symbol::Slash => Some(2),
-            Symbol::Root | Symbol::Bass | Symbol::BassSign | Symbol::Free => Some(1),
-        }
-    }
-}
-
-fn note(letter: char) -> Token {
-    Token::Note { letter, marks: 0, length: Length::default() }
-}
-
-/// Whether this puts that letter into a further octave.
-fn is_mark(letter: char, c: char) -> bool {
-    c == if letter.is_ascii_uppercase() { ',' } else { '\'' }
-}
-
-/// The notes of a chord or the grace notes with one more character.
-fn group(close: char, notes: u8, within: Within, c: char) -> Option<Token> {
-    let (notes, within) = match (c, within) {
-        ('A'..='G' | 'a'..='g', Within::Accidental { .. }) => (notes, Within::Letter { letter: c, marks: 0 }),
-        ('A'..='G' | 'a'..='g', _) => (notes + 1, Within::Letter { letter: c, marks: 0 }),
-        ('^' | '_', Within::Accidental { sign, double: false }) if c == sign => {
-            (notes, Within::Accidental { sign, double: true })
-        }
-        (_, Within::Accidental { .. }) => return None,
-        ('^' | '_' | '=', _) => (notes + 1, Within::Accidental { sign: c, double: false }),
-        (_, Within::Letter { letter, marks }) if is_mark(letter, c) && marks < MOST_MARKS => {
-            (notes, Within::Letter { letter, marks: marks + 1 })
-        }
-        _ => return None,
-    };
-    (notes <= MOST_NOTES).then_some(Token::Group { close, notes, within })
 }
