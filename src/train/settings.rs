@@ -106,6 +106,13 @@ pub struct Settings {
     pub engine: EngineKind,
 }
 
+impl Augment {
+    fn is_none(&self) -> bool {
+        *self == Augment::None
+    }
+}
+
+// What old checkpoints do not have is not written where it says the same, so that they survive being read and written again.
 fn first_split() -> u32 {
     1
 }
