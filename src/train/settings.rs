@@ -37,12 +37,6 @@ pub enum Augment {
     Transpose,
 }
 
-impl Augment {
-    fn is_none(&self) -> bool {
-        *self == Augment::None
-    }
-}
-
 /// A set of defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
