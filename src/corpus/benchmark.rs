@@ -39,7 +39,7 @@ pub struct Benchmark {
 }
 
 impl Benchmark {
-    /// The Nottingham Music Database, by version 2 of the [rule](super::split), seed 1, a tenth held out.
+    /// The Nottingham Music Database, by version 2 of the [rule](mod@super::split), seed 1, a tenth held out.
     pub fn nottingham_1() -> Self {
         Benchmark::read(NOTTINGHAM_1)
     }

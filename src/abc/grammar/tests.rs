@@ -214,9 +214,7 @@ fn what_is_right_is_read_and_nothing_else() {
         "C|CDEF|CDEF:|",
         "C|CDEF|CD:|",
         "(3CD EF|",
-        "CDE-|F4|",
         "C>|",
-        "\"H\"CDEF|",
         "CD(EF|",
         "{ag}|",
         "CDEF",
@@ -229,6 +227,28 @@ fn what_is_right_is_read_and_nothing_else() {
     ] {
         assert!(!reads(body), "{body}");
     }
+}
+
+/// A text that is given may slur two notes with the sign of a tie, as people do; what is chosen ties the same pitch.
+#[test]
+fn a_tie_leads_to_the_same_pitch() {
+    assert!(reads("CDEF-|F4|") && reads("CDEF-|G4|"));
+    let mut grammar = Grammar::new(rules(&Constraints::default(), CHARACTERS));
+    grammar.read("X:1\nM:4/4\nL:1/4\nK:C\nCDEF|").unwrap();
+    for c in "CDEF-|".chars() {
+        grammar = grammar.after(c, 1000).unwrap();
+    }
+    assert!(grammar.after('F', 1000).is_some() && grammar.after('G', 1000).is_none());
+}
+
+/// A text that is given may hold anything between quotation marks; what is chosen names a chord.
+#[test]
+fn a_chosen_symbol_is_a_chord() {
+    assert!(reads("\"H\"CDEF|"));
+    let mut grammar = Grammar::new(rules(&Constraints::default(), CHARACTERS));
+    grammar.read("X:1\nM:4/4\nL:1/4\nK:C\nCDEF|").unwrap();
+    grammar = grammar.after('"', 1000).unwrap();
+    assert!(grammar.after('C', 1000).is_some() && grammar.after('H', 1000).is_none());
 }
 
 #[test]
