@@ -6,6 +6,7 @@ mod chart;
 mod completions;
 mod convert;
 mod corpus;
+mod device;
 mod evaluate;
 mod generate;
 mod generate_format;

@@ -6,13 +6,15 @@
 //! | [`lstm`] | the LSTM layer: equations, plain loops, kernels |
 //! | [`mod@reference`] | the whole network in plain loops |
 //! | [`Engine`] | the seam that training and generation see |
-//! | [`CpuEngine`], [`ReferenceEngine`] | what stands behind it |
+//! | [`CpuEngine`], [`ReferenceEngine`] | what stands behind it; with the feature `gpu` also `GpuEngine` |
 //! | [`init`] | initial weights |
 
 mod batch;
 mod config;
 mod cpu;
 mod engine;
+#[cfg(feature = "gpu")]
+mod gpu;
 pub mod init;
 pub mod lstm;
 mod parameters;
@@ -26,6 +28,8 @@ pub use config::{ConfigError, Input, ModelConfig};
 pub(crate) use cpu::Weights;
 pub use cpu::{CpuEngine, default_shard_rows};
 pub use engine::{Engine, LossSums, Masking, NotFinite, StepReport};
+#[cfg(feature = "gpu")]
+pub use gpu::GpuEngine;
 pub use parameters::{LayerIndex, Layout, Parameters, Tensor};
 pub use reference_engine::{ReferenceEngine, dropout_masks};
 pub use state::{LSTM_STATES, State};
