@@ -6,7 +6,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hornpipe::nn::init::Initializer;
 use hornpipe::nn::lstm::fast::{Cache, Entering, Input, InputGradients, LayerWeights, Leaving, Tools};
-use hornpipe::nn::{Batch, CpuEngine, Engine, Masking, ModelConfig, State, default_shard_rows};
+use hornpipe::nn::{Batch, Cell, CpuEngine, Engine, Masking, ModelConfig, State, default_shard_rows};
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe_kernels::Team;
 use hornpipe_kernels::gemm::Gemm;
@@ -18,6 +18,7 @@ const T: usize = 100;
 
 fn article() -> ModelConfig {
     ModelConfig {
+        cell: Cell::Lstm,
         vocabulary: 93,
         input: hornpipe::nn::Input::Embedding(32),
         hidden: 256,
@@ -32,7 +33,7 @@ fn engine(rows: usize) -> CpuEngine {
     let gemm = Gemm::detect().expect("HORNPIPE_ISA names an instruction set of this machine");
     let mut engine = CpuEngine::new(&config, parameters, Optimizer::Adam, gemm, default_shard_rows(rows), 0)
         .expect("threads");
-    engine.set_state(&State::zeros(config.layers, rows, config.hidden));
+    engine.set_state(&State::zeros(&config, rows));
     engine
 }
 
@@ -91,12 +92,12 @@ fn layer(c: &mut Criterion) {
     let gemm = Gemm::detect().expect("HORNPIPE_ISA names an instruction set of this machine");
     let w = vec![0.01; 4 * hidden * hidden];
     let bias = vec![0.1; 4 * hidden];
-    let mut weights = LayerWeights::new(gemm.isa(), hidden, hidden);
-    weights.pack(&w, &w, &bias);
-    let mut cache = Cache::new(hidden);
+    let mut weights = LayerWeights::new(gemm.isa(), Cell::Lstm, hidden, hidden);
+    weights.pack(&w, &w, &bias, &[]);
+    let mut cache = Cache::new(Cell::Lstm, hidden);
     cache.prepare(T, rows);
     let mut tools = Tools::new(gemm, Team::alone());
-    tools.prepare(rows, hidden);
+    tools.prepare(Cell::Lstm, rows, hidden);
     let x = vec![0.1; T * rows * hidden];
     let mut d_h = vec![0.01; T * rows * hidden];
     let resets = vec![false; T * rows];
@@ -120,6 +121,7 @@ fn layer(c: &mut Criterion) {
                 let began = Instant::now();
                 let gradients = Leaving {
                     d_w_hh: &mut d_w_hh,
+                    d_extra: &mut [],
                     input: InputGradients::Below { d_w_ih: &mut d_w_ih, d_bias: &mut d_bias },
                 };
                 cache.backward(input, &mut d_h, gradients, &mut tools);
@@ -137,9 +139,9 @@ fn one_row(c: &mut Criterion) {
     let hidden = 176;
     let isa = Gemm::detect().expect("HORNPIPE_ISA names an instruction set of this machine").isa();
     let w = vec![0.01; 4 * hidden * hidden];
-    let mut weights = LayerWeights::new(isa, hidden, hidden);
-    weights.pack(&w, &w, &vec![0.1; 4 * hidden]);
-    let mut cache = Cache::new(hidden);
+    let mut weights = LayerWeights::new(isa, Cell::Lstm, hidden, hidden);
+    weights.pack(&w, &w, &vec![0.1; 4 * hidden], &[]);
+    let mut cache = Cache::new(Cell::Lstm, hidden);
     cache.prepare(T, 1);
     let characters = Input::Characters { tokens: &[0; T], table: &vec![0.1; 4 * hidden] };
     let input = Entering { weights: &weights, input: characters, resets: &[false; T] };

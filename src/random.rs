@@ -18,6 +18,11 @@ pub enum Purpose {
         /// Counted from 0.
         epoch: u32,
     },
+    /// The key that each tune has in one epoch.
+    Augment {
+        /// Counted from 0.
+        epoch: u32,
+    },
     /// The characters of one generated tune.
     Sampling {
         /// Its number in the run, counted from 0.
@@ -47,6 +52,7 @@ impl Purpose {
             Purpose::SeedWindow => (5, 0),
             Purpose::Check => (6, 0),
             Purpose::Probe => (7, 0),
+            Purpose::Augment { epoch } => (8, epoch),
         };
         (kind << 32) | u64::from(number)
     }

@@ -7,7 +7,7 @@ use hornpipe::corpus::{
     self, Corpus, CorpusError, Epoch, EvaluationWindows, Source, Streams, Tune, Vocabulary, Windows,
 };
 use hornpipe::nn::init::Initializer;
-use hornpipe::nn::{CpuEngine, Engine, Input, LossSums, ModelConfig, State};
+use hornpipe::nn::{Cell, CpuEngine, Engine, Input, LossSums, ModelConfig, State};
 use hornpipe::optim::Optimizer;
 use hornpipe_kernels::gemm::Gemm;
 use proptest::prelude::*;
@@ -141,8 +141,8 @@ fn check_parse(bytes: &[u8]) -> Result<(), TestCaseError> {
 
 /// The loss of an epoch over the predictions that `counts` says, by the first character of the tune that they are in.
 fn loss(engine: &mut CpuEngine, epoch: &dyn Epoch, rows: usize, counts: impl Fn(u32) -> bool) -> LossSums {
-    let ModelConfig { layers, hidden, .. } = *engine.config();
-    engine.set_state(&State::zeros(layers, rows, hidden));
+    let zeros = State::zeros(engine.config(), rows);
+    engine.set_state(&zeros);
     let mut first = vec![0; rows];
     let mut sums = LossSums::default();
     for index in 0..epoch.len() {
@@ -167,8 +167,14 @@ fn a_tune_among_others_has_the_loss_that_it_has_alone() {
         .zip(1..)
         .map(|(&length, name)| (0..length).map(|i| if i == 0 { name } else { (7 * i + name) % 11 }).collect())
         .collect();
-    let config =
-        ModelConfig { vocabulary: 11, input: Input::Embedding(5), hidden: 9, layers: 2, dropout: 0.0 };
+    let config = ModelConfig {
+        cell: Cell::Lstm,
+        vocabulary: 11,
+        input: Input::Embedding(5),
+        hidden: 9,
+        layers: 2,
+        dropout: 0.0,
+    };
     let parameters = Initializer::Pytorch.parameters(&config, 3);
     let gemm = Gemm::detect().unwrap();
     let mut engine = CpuEngine::new(&config, parameters, Optimizer::Adam, gemm, 2, 1).unwrap();

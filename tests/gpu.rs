@@ -6,12 +6,12 @@
 
 mod common;
 
-use common::{Bound, Random, Weighing, bits, cpu, everything};
+use common::{Bound, Random, Weighing, bits, cpu, everything, in_f64};
 use hornpipe::corpus::{Corpus, composer};
 use hornpipe::nn::reference::{self, Network, States};
 use hornpipe::nn::{
-    Batch, CpuEngine, Engine, GpuEngine, Input, LossSums, Masking, ModelConfig, Parameters, State,
-    dropout_masks,
+    Batch, Cell, CpuEngine, Engine, GpuEngine, GpuEngineError, Input, LossSums, Masking, ModelConfig,
+    Parameters, State, dropout_masks,
 };
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe::train::{
@@ -55,10 +55,6 @@ fn truth(
     let (sums, d_logits) = reference::loss(batch, &pass.logits);
     let gradients = reference::backward(&network, batch, &pass, masks.as_deref(), &d_logits);
     (sums, gradients.network.values(), pass.final_states(), pass.logits)
-}
-
-fn in_f64(state: &State) -> States<f64> {
-    state.layers.iter().map(|l| (l[0].mapv(f64::from), l[1].mapv(f64::from))).collect()
 }
 
 fn check_state(bound: &mut Bound, what: &str, got: &State, want: &States<f64>) {
@@ -217,11 +213,11 @@ fn a_step_that_is_not_finite_or_has_no_weight_changes_no_weight() {
     let nothing = Batch { weights: ndarray::Array2::zeros((3, 2)), ..batch.clone() };
 
     let mut device = engine(&gpu, &config, &parameters, HYPER.optimizer);
-    device.set_state(&State::zeros(2, 2, 5));
+    device.set_state(&State::zeros(&config, 2));
     let report = device.train_step(&nothing, None, &HYPER).expect("nothing to do");
     assert_eq!((report.loss.weight, report.gradient_norm), (0.0, 0.0));
     assert_eq!(bits(device.parameters().values()), bits(parameters.values()));
-    assert_ne!(device.state(), State::zeros(2, 2, 5), "the state goes on");
+    assert_ne!(device.state(), State::zeros(&config, 2), "the state goes on");
 
     let (_, bias) = parameters.layout().linear();
     parameters.slice_mut(bias)[3] = f32::NAN;
@@ -240,13 +236,19 @@ fn a_model_that_is_too_large_is_refused_by_how_much() {
     // Four gates of 16 units, 4 bytes each: one token more than the limit.
     let tokens = usize::try_from(gpu.info().array_bytes / 256).expect("a length") + 1;
     let error = GpuEngine::new(&config, parameters.clone(), Optimizer::Adam, gpu.clone(), (1, tokens)).err();
-    let Some(GpuError::TooLarge { what, bytes, limit }) = error else { panic!("{error:?}") };
+    let Some(GpuEngineError::Gpu(GpuError::TooLarge { what, bytes, limit })) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!((what.as_str(), bytes), ("the gates of layer 0", 256 * tokens as u64));
     assert!(bytes > limit);
 
+    let gru = ModelConfig { cell: Cell::Gru, ..config.clone() };
+    let error = GpuEngine::new(&gru, Parameters::zeros(&gru), Optimizer::Adam, gpu.clone(), (1, 1)).err();
+    assert_eq!(error, Some(GpuEngineError::Cell(Cell::Gru)));
+
     // The same for a batch that comes later: the engine's failure, and NaN for an answer.
     let mut engine = engine(&gpu, &config, &parameters, Optimizer::Adam);
-    let state = State::zeros(1, 4096, 16);
+    let state = State::zeros(&config, 4096);
     engine.set_state(&state);
     let steps = tokens.div_ceil(4096);
     assert!(engine.evaluate(&Batch::zeros(steps, 4096)).nats.is_nan());

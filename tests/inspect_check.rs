@@ -5,7 +5,7 @@ mod common;
 use common::{Random, config, cpu};
 use hornpipe::inspect::check::{ParameterCheck, Settings, check};
 use hornpipe::nn::{
-    Batch, Engine, Input, LossSums, Masking, ModelConfig, NotFinite, Parameters, ReferenceEngine, State,
+    Batch, Cell, Engine, Input, LossSums, Masking, ModelConfig, NotFinite, Parameters, ReferenceEngine, State,
 };
 use hornpipe::optim::{Hyper, Moments, Optimizer};
 use hornpipe_kernels::gemm::Gemm;
@@ -37,6 +37,18 @@ fn sound_engines_pass() {
             assert!(checks.iter().all(|c| c.passed && c.sampled == 6), "{checks:#?}");
             assert!(checks.iter().any(|c| c.engine_to_reference > 0.0), "f32 is not f64");
         }
+    }
+}
+
+#[test]
+fn so_do_those_of_every_cell() {
+    for cell in Cell::ALL {
+        let config = ModelConfig { cell, ..network().0 };
+        let parameters = Random::new(2).parameters(&config, 0.6);
+        let mut engine = cpu(&config, &parameters, Optimizer::Adam, Gemm::detect().unwrap(), 2, 2);
+        let checks = run(&mut engine, SETTINGS);
+        assert_eq!(checks.len(), if cell.extra().is_some() { 11 } else { 9 });
+        assert!(checks.iter().all(|c| c.passed), "{cell}: {checks:#?}");
     }
 }
 

@@ -6,9 +6,9 @@ use common::{Random, Weighing, config, cpu};
 use hornpipe::corpus::Epoch;
 use hornpipe::inspect::Recorder;
 use hornpipe::inspect::reach::{Quartiles, Reach, parameter_norms};
-use hornpipe::nn::lstm::reference as layer;
+use hornpipe::nn::cell;
 use hornpipe::nn::reference::{Network, States, backward, forward, loss, zero_states};
-use hornpipe::nn::{Batch, Input, ModelConfig, Parameters};
+use hornpipe::nn::{Batch, Cell, Input, ModelConfig, Parameters};
 use hornpipe::optim::Optimizer;
 use hornpipe_kernels::Isa;
 use hornpipe_kernels::gemm::Gemm;
@@ -60,14 +60,22 @@ fn moved_loss(network: &Network<f64>, batch: &Batch, states: &States<f64>, row: 
         let resets = batch.resets.slice(s![t..t + 1, ..]).to_owned();
         for (l, weights) in network.layers.iter().enumerate() {
             let (h, c) = &mut states[l];
-            let cache = layer::forward(weights, &x, &resets, h, c);
+            let cache = cell::forward(network.cell, weights, &x, &resets, h, c);
             *h = cache.h.index_axis(ndarray::Axis(0), 0).to_owned();
             *c = cache.c.index_axis(ndarray::Axis(0), 0).to_owned();
             if (moved.l, moved.t) == (l, t) {
-                let (u, o) = (moved.unit, cache.gates[[0, row, 3 * network.hidden() + moved.unit]]);
+                let u = moved.unit;
                 if moved.cell {
                     c[[row, u]] += moved.by;
-                    h[[row, u]] = o * c[[row, u]].tanh();
+                    let gate = |place: usize| cache.gates[[0, row, place * network.hidden() + u]];
+                    let mut o = network.cell.lstm_gates().o.map_or(1.0, gate);
+                    if network.cell == Cell::Peepholes {
+                        // It sees the cell move.
+                        let a = (o / (1.0 - o)).ln() + weights.extra[2 * network.hidden() + u] * moved.by;
+                        o = 1.0 / (1.0 + (-a).exp());
+                    }
+                    let shows = |c: f64| if network.cell == Cell::NoOutputActivation { c } else { c.tanh() };
+                    h[[row, u]] = o * shows(c[[row, u]]);
                 } else {
                     h[[row, u]] += moved.by;
                 }
@@ -83,7 +91,11 @@ fn moved_loss(network: &Network<f64>, batch: &Batch, states: &States<f64>, row: 
 
 #[test]
 fn norms_are_those_of_central_differences() {
-    let config = config(7, Input::Embedding(3), 4, 3, 0.0);
+    Cell::ALL.into_iter().for_each(norms_are_right);
+}
+
+fn norms_are_right(cell: Cell) {
+    let config = ModelConfig { cell, ..config(7, Input::Embedding(3), 4, 3, 0.0) };
     let mut random = Random::new(12);
     let parameters = random.parameters(&config, 1.2);
     let network = Network::<f64>::from_parameters(&config, &parameters);
@@ -106,7 +118,7 @@ fn norms_are_those_of_central_differences() {
                     if batch.weights[[steps - 1, row]] == 0.0 || t < began {
                         continue;
                     }
-                    for cell in [false, true] {
+                    for &cell in if cell.has_memory() { &[false, true][..] } else { &[false] } {
                         let slope = |unit: usize| {
                             let at = |by: f64| {
                                 moved_loss(&network, batch, &states, row, Moved { l, t, unit, cell, by })
@@ -118,7 +130,7 @@ fn norms_are_those_of_central_differences() {
                         let curves = if cell { &got.c } else { &got.h };
                         let got = curves[l][lag][*place];
                         *place += 1;
-                        let what = format!("layer {l}, lag {lag}, row {row}, cell {cell}");
+                        let what = format!("{}, layer {l}, lag {lag}, row {row}, cell {cell}", config.cell);
                         assert!((got - want).abs() <= 1e-5 * want + 1e-8, "{what}: {got} for {want}");
                     }
                 }
@@ -128,11 +140,13 @@ fn norms_are_those_of_central_differences() {
     }
     for (l, lags) in next.iter().enumerate() {
         for (lag, count) in lags.iter().enumerate() {
-            assert_eq!([got.h[l][lag].len(), got.c[l][lag].len()], *count, "layer {l}, lag {lag}");
+            let by_c = got.c.get(l).map_or(0, |curve| curve[lag].len());
+            assert_eq!([got.h[l][lag].len(), by_c], *count, "{cell}, layer {l}, lag {lag}");
         }
     }
     // The beginning of row 1 of the second batch is out of reach, and its row 2 counts nowhere.
-    assert_eq!([got.c[0][2].len(), got.c[0][3].len()], [5, 4]);
+    assert_eq!([got.h[0][2].len(), got.h[0][3].len()], [5, 4]);
+    assert_eq!(got.c.is_empty(), !cell.has_memory());
 }
 
 #[test]

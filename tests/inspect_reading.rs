@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{Bound, Random, Weighing, config};
-use hornpipe::inspect::{Reading, Recorder, Sequence, read};
+use common::{Bound, Random, Weighing, config, in_f64};
+use hornpipe::inspect::{Reading, Recorder, Sequence, Signal, read, signals};
 use hornpipe::nn::lstm::reference::Cache;
-use hornpipe::nn::reference::{Network, Pass, States, forward, zero_states};
-use hornpipe::nn::{Batch, Input, ModelConfig, Parameters};
+use hornpipe::nn::reference::{Network, Pass, forward, zero_states};
+use hornpipe::nn::{Batch, Cell, Input, ModelConfig, Parameters};
 use hornpipe_kernels::Isa;
 use ndarray::s;
 use std::ops::ControlFlow;
@@ -18,13 +18,13 @@ fn bound() -> Bound {
     Bound::new(1e-5, 2e-6)
 }
 
-/// Signal `k` in the recorder's order, from the reference.
-fn signal(cache: &Cache<f64>, k: usize, t: usize, r: usize) -> Vec<f64> {
+/// Signal `k` in the recorder's order, whose name is this, from the reference.
+fn signal(cache: &Cache<f64>, k: usize, name: &str, t: usize, r: usize) -> Vec<f64> {
     let hidden = cache.h.dim().2;
-    match k {
-        0..4 => cache.gates.slice(s![t, r, k * hidden..(k + 1) * hidden]).to_vec(),
-        4 => cache.c.slice(s![t, r, ..]).to_vec(),
-        _ => cache.h.slice(s![t, r, ..]).to_vec(),
+    match name {
+        "c" => cache.c.slice(s![t, r, ..]).to_vec(),
+        "h" => cache.h.slice(s![t, r, ..]).to_vec(),
+        _ => cache.gates.slice(s![t, r, k * hidden..(k + 1) * hidden]).to_vec(),
     }
 }
 
@@ -38,6 +38,12 @@ fn networks() -> Vec<(ModelConfig, Parameters)> {
         let parameters = random.parameters(&config, 0.5);
         all.push((config, parameters));
     }
+    for cell in Cell::ALL {
+        let config = ModelConfig { cell, ..config(9, Input::Embedding(3), 19, 2, 0.4) };
+        // Small, since a memory without a forget gate grows over a text.
+        let parameters = random.parameters(&config, 0.1);
+        all.push((config, parameters));
+    }
     all
 }
 
@@ -49,10 +55,8 @@ fn a_batch_is_the_references() {
         let (steps, rows) = (11, 5);
         let batch = random.batch(config.vocabulary, steps, rows, Weighing::Ones, 0.2);
         let state = random.state(&config, rows);
-        let widened: States<f64> =
-            (0..config.layers).map(|l| (state.h(l).mapv(f64::from), state.c(l).mapv(f64::from))).collect();
         let network = Network::<f64>::from_parameters(&config, &parameters);
-        let want: Pass<f64> = forward(&network, &batch, &widened, None);
+        let want: Pass<f64> = forward(&network, &batch, &in_f64(&state), None);
         for isa in Isa::available() {
             let mut recorder = Recorder::new(isa, &config, &parameters);
             recorder.set_state(&state);
@@ -60,10 +64,11 @@ fn a_batch_is_the_references() {
             for t in 0..steps {
                 for r in 0..rows {
                     for (l, cache) in want.layers.iter().enumerate() {
-                        for k in 0..6 {
-                            let what = format!("{isa}, layer {l}, signal {k}, step {t}, row {r}");
+                        for (k, Signal { name, .. }) in signals(config.cell).iter().enumerate() {
+                            let what =
+                                format!("{}, {isa}, layer {l}, {name}, step {t}, row {r}", config.cell);
                             let got = record.signal(l, k, t, r).iter().copied();
-                            bound.check(&what, got, signal(cache, k, t, r));
+                            bound.check(&what, got, signal(cache, k, name, t, r));
                         }
                     }
                     let input = want.layers[0].x.slice(s![t, r, ..]);
@@ -114,8 +119,9 @@ fn check(
         let (pass, t) = want(step.sequence, step.step);
         let what = format!("{reading:?}, {rows} rows, sequence {}, step {}", step.sequence, step.step);
         for (l, cache) in pass.layers.iter().enumerate() {
-            for k in 0..6 {
-                bound.check(&what, step.signal(l, k).iter().copied(), signal(cache, k, t, 0));
+            for (k, Signal { name, .. }) in signals(config.cell).iter().enumerate() {
+                let want = signal(cache, k, name, t, 0);
+                bound.check(&what, step.signal(l, k).iter().copied(), want);
             }
         }
         let logits = pass.logits.slice(s![t, 0, ..]).to_vec();

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Bound, cpu, gemms, name};
 use hornpipe::nn::reference::{self, Network, States};
-use hornpipe::nn::{Batch, Engine, Input, LossSums, ModelConfig, Parameters, ReferenceEngine, State};
+use hornpipe::nn::{Batch, Cell, Engine, Input, LossSums, ModelConfig, Parameters, ReferenceEngine, State};
 use hornpipe::optim::{Hyper, Moments, Optimizer, reference::update};
 use hornpipe_kernels::Isa;
 use ndarray::{Array, Array2, ArrayView3, Axis, Dimension};
@@ -29,6 +29,8 @@ type Named = BTreeMap<String, Stored>;
 
 #[derive(Deserialize)]
 struct Sizes {
+    #[serde(default)]
+    cell: Cell,
     vocabulary: usize,
     embedding: Option<usize>,
     hidden: usize,
@@ -55,15 +57,15 @@ struct Case {
     weights: Stored<f32>,
     resets: Stored<u8>,
     h0: Stored,
-    c0: Stored,
+    c0: Option<Stored>,
     output: Stored,
     logits: Stored,
     h_n: Stored,
-    c_n: Stored,
+    c_n: Option<Stored>,
     loss: f64,
     gradients: Named,
     d_h0: Stored,
-    d_c0: Stored,
+    d_c0: Option<Stored>,
     adam: Option<Descent>,
     rmsprop: Option<Descent>,
 }
@@ -74,13 +76,24 @@ fn read<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-const CASES: [&str; 6] =
-    ["many_to_many_l1", "many_to_many_l2", "many_to_many_l3", "many_to_one", "resets", "scalar_input"];
+const CASES: [&str; 10] = [
+    "many_to_many_l1",
+    "many_to_many_l2",
+    "many_to_many_l3",
+    "many_to_one",
+    "resets",
+    "scalar_input",
+    "gru",
+    "gru_resets",
+    "rnn",
+    "rnn_resets",
+];
 
 impl Case {
     fn model(&self) -> ModelConfig {
         let input = self.config.embedding.map_or(Input::Scalar, Input::Embedding);
-        common::config(self.config.vocabulary, input, self.config.hidden, self.config.layers, 0.0)
+        let Sizes { cell, vocabulary, hidden, layers, .. } = self.config;
+        ModelConfig { cell, ..common::config(vocabulary, input, hidden, layers, 0.0) }
     }
 
     fn batch(&self) -> Batch {
@@ -115,13 +128,17 @@ impl Case {
     }
 
     fn states(&self) -> States<f64> {
-        let (h, c) = (self.h0.array::<ndarray::Ix3>(), self.c0.array::<ndarray::Ix3>());
+        let h = self.h0.array::<ndarray::Ix3>();
+        let (layers, rows, _) = h.dim();
+        let c = self.c0.as_ref().map_or_else(|| Array::zeros((layers, rows, 0)), Stored::array);
         h.outer_iter().zip(c.outer_iter()).map(|(h, c)| (h.to_owned(), c.to_owned())).collect()
     }
 
     fn state(&self) -> State {
         let f32s = |a: &Array2<f64>| a.mapv(|x| x as f32);
-        State { layers: self.states().iter().map(|(h, c)| vec![f32s(h), f32s(c)]).collect() }
+        let arrays = self.config.cell.states().len();
+        let layer = |(h, c): &(_, _)| [f32s(h), f32s(c)].into_iter().take(arrays).collect();
+        State { layers: self.states().iter().map(layer).collect() }
     }
 }
 
@@ -164,9 +181,11 @@ fn the_plain_loops_in_f64_are_pytorch() {
         check("output", &mut pass.output.iter().copied(), &case.output);
         check("logits", &mut pass.logits.iter().copied(), &case.logits);
         check("h_n", &mut finals.iter().flat_map(|s| s.0.iter().copied()), &case.h_n);
-        check("c_n", &mut finals.iter().flat_map(|s| s.1.iter().copied()), &case.c_n);
         check("d_h0", &mut gradients.states.iter().flat_map(|s| s.0.iter().copied()), &case.d_h0);
-        check("d_c0", &mut gradients.states.iter().flat_map(|s| s.1.iter().copied()), &case.d_c0);
+        if let (Some(c_n), Some(d_c0)) = (&case.c_n, &case.d_c0) {
+            check("c_n", &mut finals.iter().flat_map(|s| s.1.iter().copied()), c_n);
+            check("d_c0", &mut gradients.states.iter().flat_map(|s| s.1.iter().copied()), d_c0);
+        }
         bound.check(&format!("{file}: loss"), mean(sums), [case.loss]);
         check_named(&mut bound, file, &parameters, &gradients.network.values(), &case.gradients);
     }
@@ -267,7 +286,8 @@ fn check_engine(what: &str, engine: &mut dyn Engine, case: &Case, bound: &mut Bo
     let gradients = engine.last_gradients();
     check_named(bound, what, gradients, gradients.values(), &case.gradients);
     let after = engine.state();
-    for (which, (label, want)) in [("h_n", &case.h_n), ("c_n", &case.c_n)].into_iter().enumerate() {
+    let labelled = [Some(("h_n", &case.h_n)), case.c_n.as_ref().map(|c_n| ("c_n", c_n))];
+    for (which, (label, want)) in labelled.into_iter().flatten().enumerate() {
         let got = after.layers.iter().flat_map(|arrays| arrays[which].iter().copied());
         bound.check(&format!("{what}: {label}"), got, want.data.iter().copied());
     }
@@ -352,6 +372,7 @@ fn ten_steps_of_every_engine_in_f32_follow_pytorch() {
 #[test]
 fn the_cases_are_what_their_names_say() {
     let case: Case = read("resets");
+    assert!(case.c0.is_some() && case.c_n.is_some() && case.d_c0.is_some());
     assert!(case.batch().resets.iter().any(|&r| r));
     let output: ndarray::Array3<f64> = case.output.array();
     let view: ArrayView3<f64> = output.view();

@@ -4,10 +4,11 @@
 mod support;
 
 use hornpipe::checkpoint::Checkpoint;
+use hornpipe::nn::Cell;
 use hornpipe::random::{Purpose, below, generator};
 use hornpipe::train::{
-    Control, Data, EpochMetrics, Objective, Observer, Outcome, Preset, Settings, Snapshot, StepInfo, Trainer,
-    build_engine,
+    Augment, Control, Data, EpochMetrics, Objective, Observer, Outcome, Preset, Settings, Snapshot, StepInfo,
+    Trainer, build_engine,
 };
 use hornpipe_kernels::gemm::Gemm;
 use std::convert::Infallible;
@@ -125,6 +126,19 @@ fn stopped_at_a_step() {
 }
 
 #[test]
+fn a_run_of_any_cell() {
+    for cell in Cell::ALL {
+        for objective in BOTH {
+            let settings = Settings { cell, epochs: 2, ..settings(objective) };
+            let (end, metrics, steps) = straight(&settings);
+            let first_epoch = metrics[0].step;
+            let stops = [2, first_epoch + 1, steps - 1].map(at).into();
+            assert!(with_stops(&settings, stops) == (end, metrics), "{cell}, {objective:?}");
+        }
+    }
+}
+
+#[test]
 fn stopped_while_it_evaluates_and_after_an_epoch() {
     for objective in BOTH {
         let settings = settings(objective);
@@ -184,4 +198,18 @@ fn stopping_after_the_last_epoch_stops_nothing() {
 fn the_bytes_do_not_depend_on_the_folder_or_the_clock() {
     let settings = Settings { epochs: 1, ..settings(BOTH[1]) };
     assert!(straight(&settings).0 == straight(&settings).0);
+}
+
+#[test]
+fn a_run_in_other_keys_goes_on_bit_for_bit() {
+    let settings = Settings { augment: Augment::Transpose, ..settings(BOTH[0]) };
+    assert!(
+        begin(&settings).data().versions > begin(&settings).data().tunes.0,
+        "the tunes have several keys"
+    );
+    let (end, metrics, steps) = straight(&settings);
+    assert!(end != straight(&Settings { augment: Augment::None, ..settings.clone() }).0);
+    for stops in [vec![at(1)], vec![at(metrics[0].step), at(steps - 1)]] {
+        assert!(with_stops(&settings, stops) == (end.clone(), metrics.clone()));
+    }
 }

@@ -35,6 +35,7 @@ mod scan;
 mod strain;
 mod synth;
 mod timeline;
+mod transpose;
 mod tune;
 mod voice;
 mod xml;
@@ -56,6 +57,7 @@ pub use roll::roll;
 pub use strain::{Strain, strains};
 pub use synth::{RATE, Stereo, TooMuchSound, pluck, samples};
 pub use timeline::{Measure, Sound, Timeline};
+pub use transpose::{Interval, transpose};
 pub use tune::{
     Bar, BarLine, Ending, Event, EventKind, Field, Head, Header, Note, Rest, Style, Tune, Tuplet, Voice,
 };

@@ -22,7 +22,7 @@ const SHORT: [(char, &str); 10] = [
 ];
 
 /// Decorations that older texts write between plus signs.
-const BETWEEN_PLUSES: [&str; 12] = [
+pub(super) const BETWEEN_PLUSES: [&str; 12] = [
     "trill", "roll", "fermata", "accent", "coda", "segno", "turn", "upbow", "downbow", "mordent", "fine",
     "tenuto",
 ];

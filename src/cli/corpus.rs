@@ -1,15 +1,18 @@
 //! `hornpipe corpus`
 
-use super::{load, output};
+use super::{corpus_clean, corpus_split, load, output};
 use crate::corpus::{composer, stats};
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// Look at a corpus, or compose one.
+/// Look at a corpus, clean it, split it, or compose one.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Count tunes, characters, vocabulary, duplicates, keys, meters, rhythms and lengths.
     Stats(StatsArgs),
+    Clean(corpus_clean::Args),
+    Split(corpus_split::Args),
+    Ngram(corpus_split::NgramArgs),
     /// Compose folk-like tunes by rules, as the built-in corpus was.
     ///
     /// The same seed gives the same tunes, and tune n does not depend on how many there are.
@@ -51,6 +54,9 @@ pub fn run(command: Command) -> Result<()> {
             let stats = stats::stats(&texts);
             if args.json { output::print_json(&stats) } else { output::print(&stats.to_string()) }
         }
+        Command::Clean(args) => corpus_clean::run(args),
+        Command::Split(args) => corpus_split::run(args),
+        Command::Ngram(args) => corpus_split::ngram(args),
         Command::Compose(args) if args.licence => output::print(composer::BUILT_IN_LICENCE),
         Command::Compose(args) => {
             output::print_or_write(args.output.as_deref(), &composer::compose(args.tunes, args.seed))

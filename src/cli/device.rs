@@ -91,12 +91,7 @@ pub mod gpu {
         let choice: Choice = choice.parse()?;
         let gpu = Gpu::open(&choice)?;
         let AdapterInfo { name, backend, kind, .. } = gpu.info();
-        let slow = if *kind == "software" {
-            "; not a GPU, but this processor playing one: --device cpu is faster"
-        } else {
-            ""
-        };
-        tell!("device: {name} ({backend}, {kind}{slow})");
+        tell!("device: {name} ({backend}, {kind})");
         let name = name.clone();
         Ok((Box::new(GpuEngine::new(config, parameters, optimizer, gpu, shape)?), name))
     }

@@ -4,7 +4,7 @@ use super::device::Device;
 use super::output::tell;
 use super::progress::Bar;
 use super::{interrupt, load, output};
-use crate::corpus::{Corpus, CorpusError, Tune, split};
+use crate::corpus::{Corpus, CorpusError, Tune, split_by};
 use crate::judge::ngram::best_of_orders;
 use crate::train::{Evaluation, Quality, Snapshot};
 use anyhow::{Context, Result, bail};
@@ -99,7 +99,7 @@ fn choose(args: &Args, snapshot: &Snapshot, corpus: Corpus) -> Result<(Vec<Tune>
         }
         return Ok((corpus.tunes, Vec::new()));
     }
-    let parts = split(&corpus, settings.seed, fraction);
+    let parts = split_by(settings.split_version, &corpus, settings.seed, fraction);
     match parts.check(fraction) {
         Ok(()) => Ok((parts.held_out, parts.train)),
         Err(CorpusError::EmptySplit { .. }) if !args.ngram && !parts.held_out.is_empty() => {

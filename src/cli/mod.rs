@@ -6,6 +6,8 @@ mod chart;
 mod completions;
 mod convert;
 mod corpus;
+mod corpus_clean;
+mod corpus_split;
 mod device;
 mod evaluate;
 mod generate;
@@ -13,6 +15,7 @@ mod generate_format;
 mod host;
 mod inspect;
 mod interrupt;
+mod judge;
 mod load;
 mod memory;
 mod output;
@@ -44,6 +47,7 @@ enum Command {
     Train(Box<train::Args>),
     Generate(generate::Args),
     Evaluate(evaluate::Args),
+    Judge(judge::Args),
     Summary(summary::Args),
     Convert(convert::Args),
     #[command(subcommand)]
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Generate(args) => generate::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Judge(args) => judge::run(args),
         Command::Summary(args) => summary::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Corpus(command) => corpus::run(command),

@@ -66,10 +66,7 @@ fn summary(settings: &Settings, vocabulary: usize) -> Summary {
     let count = |prefix: &str| -> usize {
         layout.tensors().iter().filter(|t| t.name.starts_with(prefix)).map(|t| t.len()).sum()
     };
-    let layer_count = |l: usize| -> usize {
-        let at = layout.layer(l);
-        [at.w_ih, at.w_hh, at.bias].iter().map(|&k| layout.tensors()[k].len()).sum()
-    };
+    let layer_count = |l: usize| -> usize { layout.layer(l).all().map(|k| layout.tensors()[k].len()).sum() };
     let (b, t) = (settings.batch_size, settings.seq_len);
     let mut layers = Vec::new();
     let mut row =
@@ -85,7 +82,7 @@ fn summary(settings: &Settings, vocabulary: usize) -> Summary {
         } else {
             format!("({b}, {t}, {})", config.hidden)
         };
-        row(format!("LSTM {l}"), shape.clone(), layer_count(l));
+        row(format!("{} {l}", config.cell.title()), shape.clone(), layer_count(l));
         if config.dropout > 0.0 {
             row(format!("Dropout {l} ({})", config.dropout), shape, 0);
         }
@@ -103,11 +100,13 @@ fn summary(settings: &Settings, vocabulary: usize) -> Summary {
 /// The summary of a network as a table.
 pub fn table(settings: &Settings, vocabulary: usize) -> String {
     let Summary { layers, parameters, .. } = summary(settings, vocabulary);
-    let rule = format!("{}\n", "─".repeat(54));
+    // Some cells have long names.
+    let wide = layers.iter().map(|row| row.layer.len() + 2).fold(22, usize::max);
+    let rule = format!("{}\n", "─".repeat(wide + 32));
     // As Keras has it: batch, time, features.
-    let mut text = format!("{:<22}{:<18}{:>14}\n{rule}", "Layer", "Output (B, T, …)", "Parameters");
+    let mut text = format!("{:<wide$}{:<18}{:>14}\n{rule}", "Layer", "Output (B, T, …)", "Parameters");
     for Row { layer, output, parameters } in layers {
-        text += &format!("{layer:<22}{output:<18}{:>14}\n", thousands(parameters));
+        text += &format!("{layer:<wide$}{output:<18}{:>14}\n", thousands(parameters));
     }
-    text + &format!("{rule}{:<40}{:>14}\n", "Total", thousands(parameters))
+    text + &format!("{rule}{:<total$}{:>14}\n", "Total", thousands(parameters), total = wide + 18)
 }

@@ -12,8 +12,8 @@ use crate::checkpoint::Checkpoint;
 use crate::corpus::Corpus;
 use crate::nn::{Engine, Parameters};
 use crate::train::{
-    Control, Data, EpochMetrics, Observer, Outcome, Quality, Settings, Snapshot, StepInfo, TrainError,
-    Trainer,
+    Augment, Control, Data, EpochMetrics, Observer, Outcome, Quality, Settings, Snapshot, StepInfo,
+    TrainError, Trainer,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use hornpipe_kernels::gemm::Gemm;
@@ -236,6 +236,9 @@ fn announce(trainer: &Trainer, folder: &RunFolder, corpus: &[PathBuf], gemm: Gem
         line += &format!(", {held_out} held out ({} characters)", thousands(held_out_characters));
     }
     tell!("{line}");
+    if settings.augment == Augment::Transpose {
+        tell!("each epoch has each tune in one of its keys: {} in all", thousands(data.versions));
+    }
     if data.duplicates > 0 {
         tell!("{} duplicate tunes were removed", data.duplicates);
     }

@@ -1,10 +1,10 @@
 //! The flags of `train` that are settings, and how they change a preset.
 
-use crate::nn::Input;
 use crate::nn::default_shard_rows;
 use crate::nn::init::Initializer;
+use crate::nn::{Cell, Input};
 use crate::optim::{Optimizer, Schedule};
-use crate::train::{EngineKind, Objective, Preset, Settings, Snapshot};
+use crate::train::{Augment, EngineKind, Objective, Preset, Settings, Snapshot};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
@@ -59,10 +59,13 @@ pub struct Flags {
     /// Size of a character's vector (E) [default: 32].
     #[arg(long, value_name = "E")]
     embedding: Option<usize>,
+    /// What the layers are made of: an LSTM, a variant that lacks a part of it or has one more, a GRU or an RNN [default: lstm].
+    #[arg(long, value_enum)]
+    cell: Option<Cell>,
     /// Hidden units of a layer (H) [default: 256].
     #[arg(long, value_name = "H")]
     hidden: Option<usize>,
-    /// LSTM layers (L) [default: 3].
+    /// Recurrent layers (L) [default: 3].
     #[arg(long, value_name = "L")]
     layers: Option<usize>,
     /// Share of a layer's outputs that is dropped in training, at least 0 and below 1 [default: article 0.2; folk 0.3].
@@ -89,6 +92,9 @@ pub struct Flags {
     /// Share of the tunes that is held out to measure on; 0 holds nothing out [default: article 0; folk 0.1].
     #[arg(long, value_name = "SHARE")]
     validation_fraction: Option<f64>,
+    /// What is made of the training tunes; the held-out ones stay as they are [default: none].
+    #[arg(long, value_enum)]
+    augment: Option<Augment>,
     /// Stop after so many epochs without a better loss [default: never].
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u32>,
@@ -124,12 +130,17 @@ impl Flags {
         }
         if let Some(base) = base {
             let (flags, theirs) = ([self.hidden, self.layers, self.embedding], &base.settings);
-            if flags.iter().any(Option::is_some) || self.input.is_some() || self.init.is_some() {
+            if flags.iter().any(Option::is_some)
+                || self.cell.is_some()
+                || self.input.is_some()
+                || self.init.is_some()
+            {
                 bail!(
-                    "--init-from takes the network of that checkpoint; leave out --hidden, --layers, --embedding, --input and --init"
+                    "--init-from takes the network of that checkpoint; leave out --cell, --hidden, --layers, --embedding, --input and --init"
                 );
             }
             (s.input, s.hidden, s.layers, s.init) = (theirs.input, theirs.hidden, theirs.layers, theirs.init);
+            s.cell = theirs.cell;
         }
         set(&mut s.objective, self.objective);
         if s.objective == Objective::ManyToMany && self.stride.is_some() {
@@ -147,6 +158,7 @@ impl Flags {
         s.steps = self.steps;
         set(&mut s.batch_size, self.batch_size);
         set(&mut s.seq_len, self.seq_len);
+        set(&mut s.cell, self.cell);
         set(&mut s.hidden, self.hidden);
         set(&mut s.layers, self.layers);
         set(&mut s.dropout, self.dropout);
@@ -156,6 +168,7 @@ impl Flags {
         set(&mut s.init, self.init);
         set(&mut s.stride, self.stride);
         set(&mut s.validation_fraction, self.validation_fraction);
+        set(&mut s.augment, self.augment);
         set(&mut s.seed, self.seed);
         set(&mut s.engine, self.engine);
         s.shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(s.batch_size));
@@ -189,8 +202,24 @@ value_enum!(Objective {
     ManyToOne => "many-to-one", "The character after each window, from the zero state (the article's)";
     ManyToMany => "many-to-many", "The next character at every step, the state carried along";
 });
+value_enum!(Augment {
+    None => "none", "Nothing";
+    Transpose => "transpose", "In each epoch each tune stands in one of the keys of its mode that the training tunes have, as often as they have it, within the instrument's range";
+});
+value_enum!(Cell {
+    Lstm => "lstm", "The LSTM: input, forget and output gate";
+    NoInputGate => "no-input-gate", "LSTM with i = 1: all of the candidate comes in";
+    NoForgetGate => "no-forget-gate", "LSTM with f = 1: all of the memory stays";
+    NoOutputGate => "no-output-gate", "LSTM with o = 1: all of the memory shows";
+    Coupled => "coupled", "LSTM with f = 1 - i: what comes in takes the place of what goes";
+    Peepholes => "peepholes", "LSTM whose gates see the memory";
+    NoInputActivation => "no-input-activation", "LSTM whose candidate is not squashed by tanh";
+    NoOutputActivation => "no-output-activation", "LSTM whose memory is not squashed where it shows";
+    Gru => "gru", "Gated recurrent unit, as PyTorch defines it";
+    Rnn => "rnn", "Plain recurrent network with tanh, without gates";
+});
 value_enum!(EngineKind {
-    Cpu => "cpu", "Fused kernels on all threads";
+    Cpu => "cpu", "SIMD kernels on all threads";
     Reference => "reference", "Plain loops on one thread: slow, for reading and for tests";
 });
 value_enum!(Optimizer {

@@ -5,13 +5,19 @@
 //! the article, [`Streams`] for many-to-many training with carried state. Both are random-access:
 //! batch `i` of epoch `e` depends on the seed, `e` and `i` alone, so a resumed run needs no replay.
 //!
-//! [`composer`] writes the built-in corpus, [`stats`] counts what a corpus has.
+//! [`augment`] gives training tunes in other keys, [`melody`](melody()) what of a tune does not depend on its key.
+//!
+//! [`composer`] writes the built-in corpus, [`stats`] counts what a corpus has, [`clean`] finds what is wrong with one.
 //!
 //! Only `read` touches files; [`parse`] does the same work on bytes.
 
+pub mod augment;
+pub mod benchmark;
+pub mod clean;
 pub mod composer;
 mod epoch;
 pub mod error;
+mod melody;
 mod parse;
 mod read;
 pub mod split;
@@ -22,9 +28,10 @@ pub mod windows;
 
 pub use epoch::{Epoch, Source};
 pub use error::{CorpusError, UnknownCharacter};
+pub use melody::melody;
 pub use parse::parse;
 pub use read::{READ_LIMIT, read, read_file, texts};
-pub use split::{SPLIT_VERSION, Split, fingerprint, split};
+pub use split::{SPLIT_VERSION, Split, fingerprint, split, split_by};
 pub use streams::{StreamEpoch, Streams};
 pub use vocabulary::Vocabulary;
 pub use windows::{EvaluationWindows, WindowEpoch, Windows};

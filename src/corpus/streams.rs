@@ -10,15 +10,17 @@
 //! by then. Batch `i` is segment `i` of every stream: positions `iT … iT + T − 1`. A tune goes on in the
 //! next batch where the segment ends, which is truncated back-propagation through time.
 
+use super::augment::Version;
 use super::error::at_least_one;
 use super::{CorpusError, Epoch};
 use crate::nn::Batch;
-use crate::random::{Purpose, generator, shuffle};
+use crate::random::{Purpose, below, generator, shuffle};
 
 /// Whole tunes on `B` parallel streams.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    tunes: Vec<Vec<u32>>,
+    /// Each tune's versions, of which an epoch has one; the first is the tune as it was read.
+    tunes: Vec<Vec<Version<Vec<u32>>>>,
     newline: u32,
     seq_len: usize,
     batch: usize,
@@ -36,8 +38,23 @@ impl Streams {
         seq_len: usize,
         batch: usize,
     ) -> Result<Self, CorpusError> {
+        let alone = |tune| vec![Version { weight: 1, tune }];
+        Self::of_versions(tunes.into_iter().map(alone).collect(), newline, seq_len, batch)
+    }
+
+    /// As [`new`](Self::new), of tunes in several versions: each epoch draws one of each tune, by their weights.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_versions(
+        mut tunes: Vec<Vec<Version<Vec<u32>>>>,
+        newline: u32,
+        seq_len: usize,
+        batch: usize,
+    ) -> Result<Self, CorpusError> {
         at_least_one("sequence length", seq_len)?;
         at_least_one("batch size", batch)?;
+        tunes.retain(|versions| !versions.is_empty());
         let streams = Streams { tunes, newline, seq_len, batch };
         let characters = streams.characters();
         if characters == 0 {
@@ -49,35 +66,51 @@ impl Streams {
         Ok(streams)
     }
 
-    /// How many characters an epoch predicts.
+    /// How many characters an epoch predicts; where tunes have several versions, an epoch of the first of each.
     pub fn characters(&self) -> usize {
-        self.tunes.iter().map(Vec::len).sum()
+        self.tunes.iter().map(|versions| versions[0].tune.len()).sum()
     }
 
     /// The tunes in the random order of this epoch.
     pub fn epoch(&self, seed: u64, epoch: u32) -> StreamEpoch<'_> {
         let mut order: Vec<u32> = (0..self.tunes.len() as u32).collect();
         shuffle(&mut generator(seed, Purpose::Shuffle { epoch }), &mut order);
-        self.lay(&order)
+        let mut rng = generator(seed, Purpose::Augment { epoch });
+        let mut draw = |versions: &Vec<Version<Vec<u32>>>| {
+            let total = versions.iter().fold(0u32, |sum, version| sum.saturating_add(version.weight));
+            if versions.len() == 1 || total == 0 {
+                return 0;
+            }
+            let mut left = below(&mut rng, total);
+            let is_drawn = |version: &Version<_>| {
+                let here = left < version.weight;
+                left = left.saturating_sub(version.weight);
+                here
+            };
+            versions.iter().position(is_drawn).unwrap_or(0)
+        };
+        let drawn = self.tunes.iter().map(|versions| versions[draw(versions)].tune.as_slice()).collect();
+        self.lay(&order, drawn)
     }
 
-    /// The tunes in the order given, for evaluation.
+    /// The tunes in the order given, each in its first version, for evaluation.
     pub fn in_order(&self) -> StreamEpoch<'_> {
-        self.lay(&(0..self.tunes.len() as u32).collect::<Vec<_>>())
+        let order: Vec<u32> = (0..self.tunes.len() as u32).collect();
+        self.lay(&order, self.tunes.iter().map(|versions| versions[0].tune.as_slice()).collect())
     }
 
     /// Lays the tunes on streams: each on the shortest, the first of these where several are.
-    fn lay(&self, order: &[u32]) -> StreamEpoch<'_> {
+    fn lay<'a>(&'a self, order: &[u32], tunes: Vec<&'a [u32]>) -> StreamEpoch<'a> {
         let mut lanes = vec![Lane::default(); self.batch];
         for &tune in order {
             let shortest = lanes.iter_mut().min_by_key(|lane| lane.len).expect("at least one stream");
-            let length = self.tunes[tune as usize].len();
+            let length = tunes[tune as usize].len();
             if length > 0 {
                 shortest.tunes.push((shortest.len, tune));
                 shortest.len += length;
             }
         }
-        StreamEpoch { streams: self, lanes }
+        StreamEpoch { streams: self, tunes, lanes }
     }
 }
 
@@ -94,6 +127,8 @@ struct Lane {
 #[derive(Clone, Debug)]
 pub struct StreamEpoch<'a> {
     streams: &'a Streams,
+    /// The version of each tune.
+    tunes: Vec<&'a [u32]>,
     lanes: Vec<Lane>,
 }
 
@@ -109,7 +144,7 @@ impl Epoch for StreamEpoch<'_> {
 
     fn fill(&self, index: usize, batch: &mut Batch) {
         assert_eq!((batch.steps(), batch.rows()), self.shape(), "a batch [T, B]");
-        let Streams { tunes, newline, seq_len: steps, .. } = self.streams;
+        let Streams { newline, seq_len: steps, .. } = self.streams;
         batch.clear();
         // What no tune covers below: weight 0 from the zero state.
         batch.resets.fill(true);
@@ -121,7 +156,7 @@ impl Epoch for StreamEpoch<'_> {
             let mut position = first;
             while position < end {
                 let (start, tune) = lane.tunes[next];
-                let tune = &tunes[tune as usize];
+                let tune = self.tunes[tune as usize];
                 for p in position - start..tune.len().min(end - start) {
                     let t = start + p - first;
                     batch.tokens[[t, row]] = if p == 0 { *newline } else { tune[p - 1] };
@@ -176,6 +211,25 @@ mod tests {
             let batch = epoch.batch(index);
             assert!(batch.weights.iter().all(|&w| w == 0.0) && batch.resets.iter().all(|&r| r));
         }
+    }
+
+    #[test]
+    fn each_epoch_draws_one_version_of_each_tune_by_weight() {
+        let version = |weight, token| Version { weight, tune: vec![token; 3] };
+        let tunes = (0..100).map(|_| vec![version(1, 1), version(3, 2), version(0, 3)]).collect();
+        let streams = Streams::of_versions(tunes, 0, 3, 100).unwrap();
+        let drawn = |epoch| streams.epoch(5, epoch).batch(0).targets;
+        let mut counts = [0; 4];
+        for epoch in 0..40 {
+            drawn(epoch).row(0).iter().for_each(|&token| counts[token as usize] += 1);
+        }
+        assert_eq!((counts[0], counts[3]), (0, 0));
+        // 3,000 ± 27 are expected.
+        assert!((2850..3150).contains(&counts[2]), "{counts:?}");
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+        assert!(streams.in_order().batch(0).targets.iter().all(|&token| token == 1));
+        assert_eq!(streams.characters(), 300);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Why a model could not come or go. Each message is one sentence that says what was expected.
 
-use crate::nn::ConfigError;
+use crate::nn::{Cell, ConfigError};
 
 /// The tensors of a model that PyTorch wrote.
 const EXPECTED: &str = "a model has `embedding.weight` [V, E] (none where the character's index over V is the input), then for each layer \
@@ -83,6 +83,14 @@ pub enum ExchangeError {
         what: &'static str,
         /// The flags.
         flag: &'static str,
+    },
+    /// A cell that the other program does not have.
+    #[error("{format} has no {}, so this model stays a checkpoint: only models of LSTMs can be written as {format}", cell.title())]
+    NoCell {
+        /// The format.
+        format: &'static str,
+        /// What the model is made of.
+        cell: Cell,
     },
     /// Characters that cannot be this model's.
     #[error("these are not the model's characters: {0}")]

@@ -4,7 +4,7 @@ use super::ExchangeError;
 use crate::corpus::Vocabulary;
 use crate::nn::{Input, Layout, ModelConfig, Parameters, State};
 use crate::optim::Moments;
-use crate::train::{Data, Objective, Preset, Progress, Settings, Snapshot};
+use crate::train::{Objective, Preset, Progress, Settings, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// A model without the run that trained it.
@@ -80,12 +80,12 @@ impl Model {
                 total_steps: 0,
                 sums: [0.0; 3],
                 best: None,
-                split_version: Data::SPLIT_VERSION,
+                split_version: settings.split_version,
                 fingerprint: 0,
                 held_out_fingerprint: 0,
             },
             moments: Moments::zeros(settings.optimizer, &parameters),
-            state: State::zeros(settings.layers, settings.batch_size, settings.hidden),
+            state: State::zeros(&settings.model(vocabulary.len()), settings.batch_size),
             settings,
             vocabulary,
             parameters,
@@ -110,6 +110,7 @@ pub(super) fn settings(config: &ModelConfig, given: &Given) -> Result<Settings, 
     let preset = preset.settings();
     let settings = Settings {
         seq_len: given.seq_len.unwrap_or(preset.seq_len),
+        cell: config.cell,
         input: config.input,
         hidden: config.hidden,
         layers: config.layers,

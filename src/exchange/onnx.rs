@@ -24,8 +24,8 @@
 use super::model::KEY;
 use super::protobuf::Message;
 use super::{ExchangeError, Model};
-use crate::nn::Input;
 use crate::nn::lstm::{F, G, GATES, I, O};
+use crate::nn::{Cell, Input};
 use crate::train::Objective;
 
 /// The version of ONNX's operators.
@@ -44,8 +44,12 @@ const INT64: u64 = 7;
 /// The bytes of an ONNX file; the same for the same model.
 ///
 /// # Errors
-/// [`ExchangeError::TooLarge`], where the weights are more than the format holds.
+/// [`ExchangeError::NoCell`], where the model is not made of LSTMs; [`ExchangeError::TooLarge`], where the weights are more than the format holds.
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>, ExchangeError> {
+    let cell = model.settings.cell;
+    if cell != Cell::Lstm {
+        return Err(ExchangeError::NoCell { format: "ONNX", cell });
+    }
     if model.parameters.values().len() > MOST_NUMBERS {
         return Err(ExchangeError::TooLarge("an ONNX file holds 2 GB at most, and this model has more"));
     }

@@ -20,7 +20,7 @@
 use super::error::{list, printable, quoted};
 use super::model::{Description, KEY, VERSION, pytorch_names, settings, sort_characters};
 use super::{ExchangeError, Given, Model};
-use crate::nn::{Input, Layout, ModelConfig, Parameters};
+use crate::nn::{Cell, Input, Layout, ModelConfig, Parameters};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use safetensors::{SafeTensorError, SafeTensors, View};
 use std::borrow::Cow;
@@ -61,8 +61,12 @@ impl View for Numbers<'_> {
 /// The bytes of a safetensors file; the same for the same model.
 ///
 /// # Errors
-/// [`ExchangeError::TooLarge`], where the description alone is larger than any that is read.
+/// [`ExchangeError::NoCell`], where the model is not made of LSTMs; [`ExchangeError::TooLarge`], where the description alone is larger than any that is read.
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>, ExchangeError> {
+    let cell = model.settings.cell;
+    if cell != Cell::Lstm {
+        return Err(ExchangeError::NoCell { format: "safetensors", cell });
+    }
     let layout = model.parameters.layout();
     let tensors = pytorch_names(layout).map(|(name, place, zeros)| {
         let shape = &layout.tensors()[place].shape;
@@ -100,8 +104,8 @@ pub fn from_bytes(bytes: &[u8], given: &Given) -> Result<Model, ExchangeError> {
 
     let (settings, chars, mut seed_window) = match description {
         Some(Description { settings: Some(own), vocabulary, seed_window, .. }) => {
-            let expected = (config.input, config.hidden, config.layers);
-            if (own.input, own.hidden, own.layers) != expected {
+            let expected = (config.cell, config.input, config.hidden, config.layers);
+            if (own.cell, own.input, own.hidden, own.layers) != expected {
                 return Err(ExchangeError::Metadata("its sizes are not those of the tensors".to_string()));
             }
             if given.objective.is_some() || given.seq_len.is_some() {
@@ -208,7 +212,7 @@ fn config(metadata: &Metadata) -> Result<ModelConfig, ExchangeError> {
         return Err(ExchangeError::NoEmbedding(inputs));
     };
     let layers = (0..).take_while(|l| metadata.info(&format!("lstm.weight_ih_l{l}")).is_some()).count();
-    let config = ModelConfig { vocabulary, input, hidden, layers, dropout: 0.0 };
+    let config = ModelConfig { cell: Cell::Lstm, vocabulary, input, hidden, layers, dropout: 0.0 };
     config.validate()?;
     Ok(config)
 }

@@ -129,8 +129,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn zeros(&self, rows: usize) -> State {
-        let config = self.engine.config();
-        State::zeros(config.layers, rows, config.hidden)
+        State::zeros(self.engine.config(), rows)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::nn::init::Initializer;
-use crate::nn::{CpuEngine, Input, ModelConfig, Parameters, ReferenceEngine, State};
+use crate::nn::{Cell, CpuEngine, Input, ModelConfig, Parameters, ReferenceEngine, State};
 use crate::optim::Optimizer;
 use crate::random::{Purpose, generator};
 use hornpipe_kernels::Isa;
@@ -12,7 +12,14 @@ use hornpipe_kernels::gemm::Gemm;
 const CHARACTERS: &str = "\n|ABC";
 
 fn config() -> ModelConfig {
-    ModelConfig { vocabulary: 5, input: Input::Embedding(4), hidden: 19, layers: 2, dropout: 0.0 }
+    ModelConfig {
+        cell: Cell::Lstm,
+        vocabulary: 5,
+        input: Input::Embedding(4),
+        hidden: 19,
+        layers: 2,
+        dropout: 0.0,
+    }
 }
 
 /// Weights four times as large as a new network's: what it says then depends visibly on all that it has read.
@@ -82,7 +89,7 @@ fn run(engine: &mut dyn Engine, request: &Request) -> Vec<Generated> {
 }
 
 fn zeros() -> State {
-    State::zeros(config().layers, 1, config().hidden)
+    State::zeros(&config(), 1)
 }
 
 /// The text of tune `tune`, written alone, a character at a time.
@@ -120,7 +127,7 @@ fn a_row_does_not_depend_on_the_others() {
         (0..11).map(|b: u32| (0..8).map(|t| (b * 7 + t * t + b * t) % 5).collect()).collect();
     for (name, mut engine) in engines() {
         let bits = |engine: &mut dyn Engine, rows: &[usize]| -> Vec<Vec<u32>> {
-            engine.set_state(&State::zeros(2, rows.len(), 19));
+            engine.set_state(&State::zeros(&config(), rows.len()));
             let step = |t: usize| {
                 let tokens: Vec<u32> = rows.iter().map(|&b| texts[b][t]).collect();
                 engine

@@ -8,11 +8,14 @@
 //! gate q = m    its rows of w_ih and w_hh become zero, and its bias what the activation turns into m
 //! ```
 //!
+//! A gate's peepholes become zero too, and so does `b_hn` with the candidate of a GRU; a GRU's own way from h to h by the update gate is
+//! memory, as c is of an LSTM, and stays.
+//!
 //! The means are those of the unchanged network. A frozen output is frozen at the beginning of a tune too, where it would be zero.
 
-use super::{Reading, Recorder, Sequence, read};
-use crate::nn::lstm::{G, GATES};
-use crate::nn::{ModelConfig, Parameters};
+use super::{Reading, Recorder, Sequence, Span, gates, read};
+use crate::nn::cell::gru;
+use crate::nn::{Cell, ModelConfig, Parameters};
 use serde::Serialize;
 use std::ops::ControlFlow;
 
@@ -58,7 +61,7 @@ pub enum Change {
 pub struct Means {
     /// `[L][H]`: the outputs h.
     pub h: Vec<Vec<f64>>,
-    /// `[L][4H]`: the gates.
+    /// `[L][G·H]`: the gates; none of an RNN.
     pub gates: Vec<Vec<f64>>,
 }
 
@@ -75,9 +78,12 @@ impl Means {
         rows: usize,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Option<Self> {
-        let ModelConfig { layers, hidden, .. } = *recorder.config();
+        let ModelConfig { cell, layers, hidden, .. } = *recorder.config();
+        let gates = gates(cell).len();
         let mut means =
-            Means { h: vec![vec![0.0; hidden]; layers], gates: vec![vec![0.0; GATES * hidden]; layers] };
+            Means { h: vec![vec![0.0; hidden]; layers], gates: vec![vec![0.0; gates * hidden]; layers] };
+        // The last of the signals.
+        let h = recorder.signals().len() - 1;
         let mut steps = 0;
         let flow = read(recorder, sequences, reading, rows, &mut |step| {
             fn add(sums: &mut [f64], values: &[f32]) {
@@ -87,7 +93,7 @@ impl Means {
                 for (q, sums) in means.gates[l].chunks_exact_mut(hidden).enumerate() {
                     add(sums, step.signal(l, q));
                 }
-                add(&mut means.h[l], step.signal(l, GATES + 1));
+                add(&mut means.h[l], step.signal(l, h));
             }
             steps += 1;
             progress(steps)
@@ -112,22 +118,35 @@ pub fn ablate(parameters: &mut Parameters, config: &ModelConfig, means: &Means, 
         }
         Part::Unit { layer, unit } => output(parameters, config, means, layer, unit, change),
         Part::Gate { layer, gate } => {
-            let hidden = config.hidden;
+            let (cell, hidden) = (config.cell, config.hidden);
+            let span = gates(cell)[gate].span;
             let at = parameters.layout().layer(layer);
             let rows = gate * hidden..(gate + 1) * hidden;
             for (weights, inputs) in [(at.w_ih, config.layer_input(layer)), (at.w_hh, hidden)] {
                 parameters.slice_mut(weights)[rows.start * inputs..rows.end * inputs].fill(0.0);
             }
+            if let Some(extra) = at.extra {
+                // The peepholes of i, f and o stand in this order.
+                let peephole = |place| [0, 1, 3].iter().position(|&with| with == place);
+                let vector = if cell == Cell::Gru { (gate == gru::N).then_some(0) } else { peephole(gate) };
+                if let Some(vector) = vector {
+                    parameters.slice_mut(extra)[vector * hidden..(vector + 1) * hidden].fill(0.0);
+                }
+            }
             for row in rows {
-                let bias = match (change, gate == G) {
-                    (Change::Zero, true) => 0.0,
-                    (Change::Zero, false) => -SATURATED,
-                    (Change::One, _) => SATURATED,
-                    (Change::Mean, true) => means.gates[layer][row].atanh(),
-                    (Change::Mean, false) => (means.gates[layer][row] / (1.0 - means.gates[layer][row])).ln(),
+                let value = match change {
+                    Change::Zero => 0.0,
+                    Change::One => 1.0,
+                    Change::Mean => means.gates[layer][row],
                 };
-                // A mean of exactly 0 or 1 has no finite bias.
-                parameters.slice_mut(at.bias)[row] = bias.clamp(-SATURATED, SATURATED) as f32;
+                let bias: f64 = match span {
+                    Span::Share => (value / (1.0 - value)).ln(),
+                    Span::Signed => value.atanh(),
+                    Span::Free => value,
+                };
+                // What is exactly 0 or 1 has no finite bias.
+                let bias = if span == Span::Free { bias } else { bias.clamp(-SATURATED, SATURATED) };
+                parameters.slice_mut(at.bias)[row] = bias as f32;
             }
         }
     }
@@ -159,6 +178,15 @@ fn output(
         let rows = parameters.slice(bias).len();
         for row in 0..rows {
             let weight = std::mem::take(&mut parameters.slice_mut(weights)[row * config.hidden + unit]);
+            // What the reset gate of a GRU multiplies has a bias of its own.
+            let (bias, row) = match at.extra {
+                Some(extra)
+                    if config.cell == Cell::Gru && weights == at.w_hh && row / config.hidden == gru::N =>
+                {
+                    (extra, row % config.hidden)
+                }
+                _ => (bias, row),
+            };
             let bias = &mut parameters.slice_mut(bias)[row];
             *bias = (f64::from(*bias) + value * f64::from(weight)) as f32;
         }
@@ -173,7 +201,7 @@ pub fn all(config: &ModelConfig) -> Vec<(Part, Change)> {
         all.extend(both.map(|change| (Part::Layer { layer }, change)));
     }
     for layer in 0..config.layers {
-        for gate in 0..GATES {
+        for gate in 0..gates(config.cell).len() {
             all.extend(
                 [Change::Zero, Change::Mean, Change::One].map(|change| (Part::Gate { layer, gate }, change)),
             );

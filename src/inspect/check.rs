@@ -146,7 +146,7 @@ pub fn check(
         dropout_masks(&config, masking, steps, rows).iter().map(|mask| mask.mapv(f64::from)).collect()
     });
 
-    engine.set_state(&State::zeros(config.layers, rows, config.hidden));
+    engine.set_state(&State::zeros(&config, rows));
     engine.gradients(&batch, masking);
     let found: Vec<f64> = engine.last_gradients().values().iter().map(|&d| d.into()).collect();
 

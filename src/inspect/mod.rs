@@ -28,4 +28,4 @@ pub mod units;
 pub use quantile::quantile;
 pub use reading::{Reading, Sequence, Step, read};
 pub use recorder::{Record, Recorder};
-pub use signals::{LSTM_SIGNALS, Signal, Span};
+pub use signals::{LSTM_SIGNALS, Signal, Span, gates, signals};

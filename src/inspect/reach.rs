@@ -8,26 +8,25 @@
 //! d_h = from above + d_a_next w_hh              d_c = d_c_next ⊙ f_next + d_h ⊙ o ⊙ (1 - tanh²(c))
 //! ```
 //!
+//! and likewise of [other cells](crate::nn::cell), of which a GRU and an RNN have no c.
+//!
 //! Where a tune begins within a window, nothing passes back, and lags beyond are not counted.
 
 use super::quantile::quantile;
 use super::{Record, Recorder};
 use crate::corpus::Epoch;
-use crate::nn::lstm::{F, G, GATES, I, O};
+use crate::nn::cell::batched;
 use crate::nn::{Batch, Engine, ModelConfig, Parameters, State};
 use hornpipe_kernels::{Isa, Packed, Team};
 use serde::Serialize;
 use std::ops::ControlFlow;
-
-/// The places of the states among a [`Recorder`]'s signals.
-const C: usize = GATES;
 
 /// Norms of gradients by layer and lag, one for each window that reaches so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reach {
     /// `[L][lags]`: ‖∂loss/∂h‖.
     pub h: Vec<Vec<Vec<f64>>>,
-    /// `[L][lags]`: ‖∂loss/∂c‖.
+    /// `[L][lags]`: ‖∂loss/∂c‖; empty where the cell has none.
     pub c: Vec<Vec<Vec<f64>>>,
 }
 
@@ -60,8 +59,10 @@ impl Quartiles {
 struct Back {
     /// `w_ih`, for `d_a · w_ih`, of each layer but the first.
     input: Vec<Option<Packed>>,
-    /// `w_hh`, for `d_a · w_hh`.
-    recurrent: Vec<Packed>,
+    /// The cell's step back, with `w_hh`.
+    recurrent: Vec<batched::Weights>,
+    /// The numbers of what [`Cell::extra`](crate::nn::Cell::extra) names.
+    extra: usize,
     /// The linear layer's `[V, H]`, for `d_logits · w`.
     linear: Packed,
 }
@@ -74,12 +75,18 @@ impl Back {
             packed.pack_columns(parameters.slice(index));
             packed
         };
-        let (hidden, gates) = (config.hidden, GATES * config.hidden);
+        let (hidden, gates) = (config.hidden, config.cell.gates() * config.hidden);
+        let recurrent = |l| {
+            let (mut weights, at) = (batched::Weights::new(isa, config.cell, hidden), layout.layer(l));
+            weights.pack(parameters.slice(at.w_hh), at.extra.map_or(&[], |at| parameters.slice(at)));
+            weights
+        };
         Back {
             input: (0..config.layers)
                 .map(|l| (l > 0).then(|| packed(gates, hidden, layout.layer(l).w_ih)))
                 .collect(),
-            recurrent: (0..config.layers).map(|l| packed(gates, hidden, layout.layer(l).w_hh)).collect(),
+            recurrent: (0..config.layers).map(recurrent).collect(),
+            extra: config.cell.extra().map_or(0, |(_, vectors)| vectors * hidden),
             linear: packed(config.vocabulary, hidden, layout.linear().0),
         }
     }
@@ -95,9 +102,9 @@ impl Reach {
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Option<Self> {
         let (steps, rows) = epoch.shape();
-        let layers = recorder.config().layers;
+        let (layers, memory) = (recorder.config().layers, recorder.config().cell.has_memory());
         let empty = || vec![vec![Vec::new(); steps]; layers];
-        let mut reach = Reach { h: empty(), c: empty() };
+        let mut reach = Reach { h: empty(), c: if memory { empty() } else { Vec::new() } };
         let back = Back::new(recorder.isa(), recorder.config(), recorder.parameters());
         let mut batch = Batch::zeros(steps, rows);
         recorder.begin(rows);
@@ -106,9 +113,9 @@ impl Reach {
             if !epoch.carries_state() {
                 recorder.begin(rows);
             }
-            let c0: Vec<Vec<f32>> = (0..layers).map(|l| recorder.carried(l)[1].to_vec()).collect();
+            let start: Vec<_> = (0..layers).map(|l| recorder.carried(l).map(<[f32]>::to_vec)).collect();
             let record = recorder.run(&batch);
-            reach.add(record, &c0, &back, &batch);
+            reach.add(record, &start, &back, &batch);
             if progress(index + 1).is_break() {
                 return None;
             }
@@ -116,11 +123,14 @@ impl Reach {
         Some(reach)
     }
 
-    /// Back-propagates the loss of the last step of each row that has one there. `c0` is the cell state `[B, H]` that entered each
-    /// layer's first step.
-    fn add(&mut self, record: Record, c0: &[Vec<f32>], back: &Back, batch: &Batch) {
+    /// Back-propagates the loss of the last step of each row that has one there. `start` is the state, h and c each `[B, H]`, that entered
+    /// each layer's first step.
+    fn add(&mut self, record: Record, start: &[[Vec<f32>; 2]], back: &Back, batch: &Batch) {
         let (steps, rows) = (record.steps(), record.rows());
         let hidden = back.linear.outputs();
+        let memory = !self.c.is_empty();
+        // Asked for by the cell's step and of no use here.
+        let mut d_extra = vec![0.0; back.extra];
         let last = steps - 1;
         let counts: Vec<bool> = batch.weights.row(last).iter().map(|&w| w > 0.0).collect();
         // How many steps back a row's signal goes: to where its tune begins.
@@ -136,46 +146,55 @@ impl Reach {
         let team = &mut Team::alone();
         back.linear.multiply(&d_logits, None, &mut above[last * rows * hidden..], team);
 
-        let (mut d_h_next, mut d_c_next) = (vec![0.0; rows * hidden], vec![0.0; rows * hidden]);
-        let mut d_a = vec![0.0; rows * GATES * hidden];
+        // [R, H] each: what the step after sends back to h by the product, what beside it, and the whole gradient of c.
+        let [mut d_h, mut d_prev, mut d_c] = [0; 3].map(|_| vec![0.0; rows * hidden]);
         for l in (0..self.h.len()).rev() {
-            d_h_next.fill(0.0);
-            d_c_next.fill(0.0);
+            d_h.fill(0.0);
+            d_prev.fill(0.0);
             for t in (0..steps).rev() {
                 let from_above = &mut above[t * rows * hidden..][..rows * hidden];
-                for r in 0..rows {
+                let resets: Vec<usize> = (0..rows).filter(|&r| batch.resets[[t, r]]).collect();
+                let cleared = |mut array: Vec<f32>| {
+                    let width = array.len() / rows;
+                    resets.iter().for_each(|r| array[r * width..(r + 1) * width].fill(0.0));
+                    array
+                };
+                if memory {
+                    d_c.copy_from_slice(&d_prev);
+                } else {
+                    d_h.iter_mut().zip(&d_prev).for_each(|(d, beside)| *d += beside);
+                }
+                d_h.iter_mut().zip(&*from_above).for_each(|(d, above)| *d += above);
+                let layer = record.layer(l);
+                let (mut gates, mut side) = (step(layer.gates(), t, steps), step(layer.side(), t, steps));
+                let (h_prev, c_prev) = match t {
+                    0 => (start[l][0].clone(), start[l][1].clone()),
+                    t => (step(layer.output(), t - 1, steps), step(layer.cell(), t - 1, steps)),
+                };
+                back.recurrent[l].backward(batched::Backward {
+                    h_prev: &cleared(h_prev),
+                    c_prev: &cleared(c_prev),
+                    c: &step(layer.cell(), t, steps),
+                    gates: &mut gates,
+                    side: &mut side,
+                    d_h: &d_h,
+                    d_c: &mut d_c,
+                    d_prev: &mut d_prev,
+                    d_extra: &mut d_extra,
+                });
+                for r in (0..rows).filter(|&r| counts[r] && t >= begins[r]) {
                     let units = r * hidden..(r + 1) * hidden;
-                    let d_h: Vec<f32> = (from_above[units.clone()].iter())
-                        .zip(&d_h_next[units.clone()])
-                        .map(|(above, next)| above + next)
-                        .collect();
-                    let gates = [I, F, G, O].map(|q| record.signal(l, q, t, r));
-                    let c = record.signal(l, C, t, r);
-                    let reset = batch.resets[[t, r]];
-                    let c_prev = match t {
-                        _ if reset => None,
-                        0 => Some(&c0[l][units.clone()]),
-                        t => Some(record.signal(l, C, t - 1, r)),
-                    };
-                    let d_a = &mut d_a[r * GATES * hidden..][..GATES * hidden];
-                    let d_c = &mut d_c_next[units];
-                    cell_backward(gates, c, c_prev, &d_h, d_c, d_a);
-                    if counts[r] && t >= begins[r] {
-                        self.h[l][last - t].push(norm(d_h.iter().copied()));
-                        self.c[l][last - t].push(norm(d_c.iter().copied()));
-                    }
-                    for (u, d_c) in d_c.iter_mut().enumerate() {
-                        *d_c = if reset { 0.0 } else { *d_c * gates[F][u] };
+                    self.h[l][last - t].push(norm(d_h[units.clone()].iter().copied()));
+                    if memory {
+                        self.c[l][last - t].push(norm(d_c[units].iter().copied()));
                     }
                 }
                 if let Some(input) = &back.input[l] {
                     // What passes to the layer below, in the place of what has passed to this one.
-                    input.multiply(&d_a, None, from_above, team);
+                    input.multiply(&gates, None, from_above, team);
                 }
-                back.recurrent[l].multiply(&d_a, None, &mut d_h_next, team);
-                for r in (0..rows).filter(|&r| batch.resets[[t, r]]) {
-                    d_h_next[r * hidden..(r + 1) * hidden].fill(0.0);
-                }
+                back.recurrent[l].back(if side.is_empty() { &gates } else { &side }, &mut d_h, team);
+                (d_h, d_prev) = (cleared(d_h), cleared(d_prev));
             }
         }
     }
@@ -204,24 +223,10 @@ fn d_loss(logits: &[f32], target: u32, counts: bool) -> Vec<f32> {
     exps.iter().enumerate().map(|(v, e)| (share * (e / sum - hit(v))) as f32).collect()
 }
 
-/// One cell's step back. `d_c` comes with what the next step sends and leaves as the whole gradient by c; `d_a [4H]` is overwritten.
-fn cell_backward(
-    [i, f, g, o]: [&[f32]; GATES],
-    c: &[f32],
-    c_prev: Option<&[f32]>,
-    d_h: &[f32],
-    d_c: &mut [f32],
-    d_a: &mut [f32],
-) {
-    let hidden = c.len();
-    for u in 0..hidden {
-        let tanh_c = c[u].tanh();
-        d_c[u] += d_h[u] * o[u] * (1.0 - tanh_c * tanh_c);
-        d_a[I * hidden + u] = d_c[u] * g[u] * i[u] * (1.0 - i[u]);
-        d_a[F * hidden + u] = d_c[u] * c_prev.map_or(0.0, |c| c[u]) * f[u] * (1.0 - f[u]);
-        d_a[G * hidden + u] = d_c[u] * i[u] * (1.0 - g[u] * g[u]);
-        d_a[O * hidden + u] = d_h[u] * tanh_c * o[u] * (1.0 - o[u]);
-    }
+/// Step `t` of an array of all steps.
+fn step(all: &[f32], t: usize, steps: usize) -> Vec<f32> {
+    let size = all.len() / steps;
+    all[t * size..(t + 1) * size].to_vec()
 }
 
 fn norm(values: impl Iterator<Item = f32>) -> f64 {
@@ -251,7 +256,7 @@ pub fn parameter_norms(
 ) -> Option<Vec<ParameterNorms>> {
     let (steps, rows) = epoch.shape();
     let config = engine.config().clone();
-    let zeros = State::zeros(config.layers, rows, config.hidden);
+    let zeros = State::zeros(&config, rows);
     let mut batch = Batch::zeros(steps, rows);
     let count = engine.parameters().layout().tensors().len();
     let mut gradients = vec![Vec::new(); count];

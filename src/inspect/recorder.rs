@@ -1,7 +1,6 @@
 //! Runs a network and lets everything that it computes be read.
 
-use super::signals::{LSTM_SIGNALS, Signal};
-use crate::nn::lstm::GATES;
+use super::signals::{Signal, signals};
 use crate::nn::lstm::fast::{Cache, Entering, Input, grow};
 use crate::nn::{Batch, ModelConfig, Parameters, State, Weights};
 use crate::threads::Threads;
@@ -15,7 +14,7 @@ pub struct Recorder {
     weights: Weights,
     /// Of each layer; they hold what the last [`Recorder::run`] computed.
     caches: Vec<Cache>,
-    /// `[B, H]` for each layer: the carried h and c.
+    /// `[B, H]` for each layer: the carried h and c; c is empty where the cell has none.
     state: Vec<[Vec<f32>; 2]>,
     rows: usize,
     /// `[T, B]`
@@ -34,7 +33,7 @@ impl Recorder {
             config: config.clone(),
             parameters: parameters.clone(),
             weights,
-            caches: (0..config.layers).map(|_| Cache::new(config.hidden)).collect(),
+            caches: (0..config.layers).map(|_| Cache::new(config.cell, config.hidden)).collect(),
             state: Vec::new(),
             rows: 0,
             tokens: Vec::new(),
@@ -62,17 +61,18 @@ impl Recorder {
 
     /// What there is to see in each of its layers.
     pub fn signals(&self) -> &'static [Signal] {
-        &LSTM_SIGNALS
+        signals(self.config.cell)
     }
 
     /// Makes the carried state zero, of so many rows.
     pub fn begin(&mut self, rows: usize) {
         self.rows = rows;
-        let zeros = || vec![0.0; rows * self.config.hidden];
-        self.state = (0..self.config.layers).map(|_| [zeros(), zeros()]).collect();
+        let size = rows * self.config.hidden;
+        let memory = if self.config.cell.has_memory() { size } else { 0 };
+        self.state = (0..self.config.layers).map(|_| [vec![0.0; size], vec![0.0; memory]]).collect();
     }
 
-    /// The carried state of layer `l`: h and c, each `[B, H]`.
+    /// The carried state of layer `l`: h and c, each `[B, H]`; c is empty where the cell has none.
     pub fn carried(&self, l: usize) -> [&[f32]; 2] {
         [&self.state[l][0], &self.state[l][1]]
     }
@@ -80,14 +80,12 @@ impl Recorder {
     /// Replaces the carried state.
     ///
     /// # Panics
-    /// Where it is not `h` and `c` `[B, H]` of each layer.
+    /// Where it is not the state of such a network.
     pub fn set_state(&mut self, state: &State) {
-        assert_eq!(state.layers.len(), self.config.layers, "a state for each layer");
+        assert!(state.fits(&self.config), "the states [B, H] of each layer");
         self.begin(state.rows());
         for (own, arrays) in self.state.iter_mut().zip(&state.layers) {
-            assert!(arrays.len() == own.len(), "h and c");
             for (own, array) in own.iter_mut().zip(arrays) {
-                assert_eq!(array.dim(), (self.rows, self.config.hidden), "[B, H]");
                 own.clear();
                 own.extend(array.iter());
             }
@@ -159,13 +157,12 @@ impl<'a> Record<'a> {
     /// # Panics
     /// Where there is none.
     pub fn signal(&self, l: usize, signal: usize, t: usize, r: usize) -> &'a [f32] {
-        let (hidden, at) = (self.recorder.config.hidden, self.at(t, r));
-        let cache = &self.recorder.caches[l];
-        match signal.checked_sub(GATES) {
-            None => &cache.gates()[(at * GATES + signal) * hidden..][..hidden],
-            Some(0) => &cache.cell()[at * hidden..][..hidden],
-            Some(1) => &cache.output()[at * hidden..][..hidden],
-            Some(_) => panic!("an LSTM has {} signals", LSTM_SIGNALS.len()),
+        let ModelConfig { hidden, cell, .. } = self.recorder.config;
+        let (at, cache, gates) = (self.at(t, r), &self.recorder.caches[l], cell.gates());
+        match self.recorder.signals()[signal].name {
+            "h" => &cache.output()[at * hidden..][..hidden],
+            "c" => &cache.cell()[at * hidden..][..hidden],
+            _ => &cache.gates()[(at * gates + signal) * hidden..][..hidden],
         }
     }
 
@@ -194,6 +191,11 @@ impl<'a> Record<'a> {
     /// Where there is no such step or row.
     pub fn token(&self, t: usize, r: usize) -> u32 {
         self.recorder.tokens[self.at(t, r)]
+    }
+
+    /// All that layer `l` computed.
+    pub(super) fn layer(&self, l: usize) -> &'a Cache {
+        &self.recorder.caches[l]
     }
 
     fn at(&self, t: usize, r: usize) -> usize {

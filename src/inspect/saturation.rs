@@ -4,6 +4,7 @@
 //! right-saturated above 0.9.
 
 use super::{Reading, Recorder, Sequence, Span, read};
+use crate::nn::Cell;
 use std::ops::ControlFlow;
 
 /// Below it a gate is nearly shut.
@@ -22,6 +23,16 @@ pub struct GateUse {
     pub mean: f64,
 }
 
+/// What of a memory stays from step to step: the share that this gate, by its place, says; or, of an LSTM whose gates are coupled, the rest of
+/// that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// The forget gate of an LSTM, the update gate of a GRU.
+    Gate(usize),
+    /// The input gate of an LSTM with coupled gates: what comes in takes the place of what goes.
+    Rest(usize),
+}
+
 /// What the gates of a network did over some texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saturation {
@@ -31,8 +42,8 @@ pub struct Saturation {
     pub gates: Vec<&'static str>,
     /// `[L][gates][H]`
     pub layers: Vec<Vec<Vec<GateUse>>>,
-    /// The place of the gate that keeps the memory, where the cell has one.
-    pub forget: Option<usize>,
+    /// What keeps the memory, where the cell has it.
+    pub keeps: Option<Keeps>,
 }
 
 impl Saturation {
@@ -55,7 +66,13 @@ impl Saturation {
             steps: 0,
             gates: gates.iter().map(|&k| signals[k].name).collect(),
             layers: vec![vec![vec![GateUse::default(); hidden]; gates.len()]; layers],
-            forget: gates.iter().position(|&k| signals[k].name == "f"),
+            keeps: {
+                let place = |name: &str| gates.iter().position(|&k| signals[k].name == name);
+                match recorder.config().cell {
+                    Cell::Coupled => place("i").map(Keeps::Rest),
+                    _ => place("f").or(place("z")).map(Keeps::Gate),
+                }
+            },
         };
         let flow = read(recorder, sequences, reading, rows, &mut |step| {
             for (l, uses) in saturation.layers.iter_mut().enumerate() {
@@ -80,7 +97,13 @@ impl Saturation {
 
     /// The half-life of each memory of layer `l`, in steps: see [`half_life`]. None where the cell has no gate that keeps it.
     pub fn half_lives(&self, l: usize) -> Option<Vec<f64>> {
-        Some(self.layers[l][self.forget?].iter().map(|gate| half_life(gate.mean)).collect())
+        let life = |gate: &GateUse, keep: fn(f64) -> f64| half_life(keep(gate.mean));
+        Some(match self.keeps? {
+            Keeps::Gate(place) => self.layers[l][place].iter().map(|gate| life(gate, |mean| mean)).collect(),
+            Keeps::Rest(place) => {
+                self.layers[l][place].iter().map(|gate| life(gate, |mean| 1.0 - mean)).collect()
+            }
+        })
     }
 }
 

@@ -1,5 +1,24 @@
-//! What a model is measured against.
+//! What a model, and what a tune, is measured against.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`ngram`] | how well counting predicts the next character |
+//! | [`score`](score()) | one tune by itself: bars, repeats, strains, key, form, and one number to rank by |
+//! | [`Training`] | what of a tune stands in the training tunes, and which of them is nearest |
+//! | [`judge`](judge()) | many tunes: their scores, and how far their notes are from the training tunes' |
+//!
+//! A number says something beside another: the same scores of tunes that people made and the model never saw.
 
+mod histogram;
+mod judgement;
+mod line;
 pub mod ngram;
+mod novelty;
+mod score;
+pub mod suffix;
 
+pub use histogram::{Counts, Distances, Histograms};
+pub use judgement::{JudgedTune, Judgement, LAGS, Summary, histograms, judge};
 pub use ngram::{NgramError, NgramModel, Score, Smoothing, best_of_orders};
+pub use novelty::{Copied, Nearest, Novelty, Training, name};
+pub use score::{TuneScore, score};

@@ -31,6 +31,7 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use crate::random::uniform;
 use thiserror::Error;
 
 /// Why there is no model or no score.
@@ -183,6 +184,26 @@ impl NgramModel {
             score.characters += tune.len();
         }
         Ok(score)
+    }
+
+    /// A tune drawn from the model, character by character, up to its blank line or so many characters.
+    pub fn sample(&self, rng: &mut impl rand::Rng, most: usize) -> Vec<u32> {
+        let mut contexts = self.start();
+        let mut tune: Vec<u32> = Vec::new();
+        while tune.len() < most && !tune.ends_with(&[self.newline; 2]) {
+            let mut left = f64::from(uniform(rng));
+            let mut drawn = self.vocab_size as u32 - 1;
+            for character in 0..self.vocab_size as u32 {
+                left -= self.probability(&contexts, character);
+                if left < 0.0 {
+                    drawn = character;
+                    break;
+                }
+            }
+            tune.push(drawn);
+            self.advance(&mut contexts, drawn);
+        }
+        tune
     }
 
     /// The probability of each of the `V` characters after the beginning of a tune.

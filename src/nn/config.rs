@@ -1,8 +1,9 @@
 //! The shape of a network.
 
+use super::Cell;
 use serde::{Deserialize, Serialize};
 
-/// How a character enters the first LSTM layer.
+/// How a character enters the first layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
@@ -25,13 +26,16 @@ impl Input {
 /// The shape of a network: all that decides which parameters it has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
+    /// What its layers are made of.
+    #[serde(default, skip_serializing_if = "Cell::is_default")]
+    pub cell: Cell,
     /// `V`, the number of characters.
     pub vocabulary: usize,
     /// What enters the first layer.
     pub input: Input,
     /// `H`, the hidden units of each layer.
     pub hidden: usize,
-    /// `L`, the number of LSTM layers.
+    /// `L`, the number of recurrent layers.
     pub layers: usize,
     /// The probability that a unit of a layer's output is dropped in training, in `0.0..1.0`.
     pub dropout: f32,
@@ -84,14 +88,15 @@ impl ModelConfig {
         if layer == 0 { self.input.size() } else { self.hidden }
     }
 
-    /// The floating-point operations of one token in a training step: `2·4H·(I + H)` for each layer, times three
-    /// (forward, gradients of the inputs, gradients of the weights). Embedding and linear layer are not counted.
+    /// The floating-point operations of one token in a training step: `2·G·H·(I + H)` for each layer of `G` gates (an
+    /// LSTM has 4), times three (forward, gradients of the inputs, gradients of the weights). Embedding and linear layer are not counted.
     pub fn training_flops_per_token(&self) -> f64 {
         3.0 * self.forward_flops_per_token()
     }
 
-    /// The floating-point operations of one token forward: `2·4H·(I + H)` for each layer.
+    /// The floating-point operations of one token forward: `2·G·H·(I + H)` for each layer.
     pub fn forward_flops_per_token(&self) -> f64 {
-        (0..self.layers).map(|l| 2.0 * 4.0 * (self.hidden * (self.layer_input(l) + self.hidden)) as f64).sum()
+        let outputs = self.cell.gates() * self.hidden;
+        (0..self.layers).map(|l| 2.0 * (outputs * (self.layer_input(l) + self.hidden)) as f64).sum()
     }
 }

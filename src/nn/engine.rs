@@ -59,7 +59,7 @@ pub trait Engine: Send {
     /// Replaces the carried state; its rows are the `B` of the batches to come.
     ///
     /// # Panics
-    /// Where it is not `h` and `c` `[B, H]` of each layer.
+    /// Where it is not the state of such a network: `[B, H]` for each layer and each of [`Cell::states`](super::Cell::states).
     fn set_state(&mut self, state: &State);
 
     /// The forward and backward pass: computes the gradients of the mean loss and keeps them. `masking` says which units

@@ -1,7 +1,7 @@
 //! Initial weights.
 
-use super::lstm::{F, GATES};
-use super::{Input, ModelConfig, Parameters};
+use super::cell::gru::N;
+use super::{Cell, Input, LayerMut, ModelConfig, Parameters};
 use crate::random::{Purpose, generator, uniform};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initializer {
-    /// Keras' defaults: embedding uniform in ±0.05, `w_ih` and linear Glorot uniform, each gate's recurrent weights from one
-    /// orthogonal matrix, biases 0, the forget gate's 1.
+    /// Keras' defaults: embedding uniform in ±0.05, `w_ih` and linear Glorot uniform, all recurrent weights from one
+    /// orthogonal matrix, biases and peepholes 0, the forget gate's bias 1.
     Keras,
-    /// PyTorch's defaults: embedding standard normal, all of LSTM and linear layer uniform in ±1/√H. The one bias
-    /// is the sum of PyTorch's two.
+    /// PyTorch's defaults: embedding standard normal, all of recurrent and linear layers uniform in ±1/√H. The one bias
+    /// is the sum of PyTorch's two (but for the GRU's candidate, which has both).
     Pytorch,
 }
 
@@ -24,7 +24,7 @@ impl Initializer {
     pub fn parameters(self, config: &ModelConfig, seed: u64) -> Parameters {
         let rng = &mut generator(seed, Purpose::Init);
         let mut parameters = Parameters::zeros(config);
-        let (hidden, vocabulary) = (config.hidden, config.vocabulary);
+        let (hidden, vocabulary, gates) = (config.hidden, config.vocabulary, config.cell.gates());
         let (weight, linear_bias) = parameters.layout().linear();
         if let (Input::Embedding(_), Some(table)) = (config.input, parameters.layout().embedding()) {
             let table = parameters.slice_mut(table);
@@ -36,20 +36,24 @@ impl Initializer {
         let bound = 1.0 / (hidden as f32).sqrt();
         for l in 0..config.layers {
             let inputs = config.layer_input(l);
-            let at = parameters.layout().layer(l).w_ih;
-            let [w_ih, w_hh, bias] = parameters.slices_mut(at);
+            let LayerMut { w_ih, w_hh, bias, extra } = parameters.layer_mut(l);
             match self {
                 Initializer::Keras => {
                     // Keras draws over the matrix [I, 4H] as a whole.
-                    fill_uniform(rng, w_ih, glorot(inputs, GATES * hidden));
+                    fill_uniform(rng, w_ih, glorot(inputs, gates * hidden));
                     orthogonal(rng, w_hh, hidden);
-                    bias[F * hidden..(F + 1) * hidden].fill(1.0);
+                    if let Some(f) = config.cell.forget_gate() {
+                        bias[f * hidden..(f + 1) * hidden].fill(1.0);
+                    }
                 }
                 Initializer::Pytorch => {
                     fill_uniform(rng, w_ih, bound);
                     fill_uniform(rng, w_hh, bound);
                     fill_uniform(rng, bias, bound);
-                    bias.iter_mut().for_each(|b| *b += between(rng, bound));
+                    // The second bias, but where it is kept apart.
+                    let summed = if config.cell == Cell::Gru { N * hidden } else { bias.len() };
+                    bias[..summed].iter_mut().for_each(|b| *b += between(rng, bound));
+                    fill_uniform(rng, extra, bound);
                 }
             }
         }
@@ -78,12 +82,12 @@ fn fill_uniform(rng: &mut impl Rng, values: &mut [f32], bound: f32) {
     values.iter_mut().for_each(|x| *x = between(rng, bound));
 }
 
-/// `w [4H, H]` whose columns are orthonormal: Keras' orthogonal initialiser on the matrix `[H, 4H]` (Saxe, McClelland and
+/// `w [G·H, H]` whose columns are orthonormal: Keras' orthogonal initialiser on the matrix `[H, G·H]` (Saxe, McClelland and
 /// Ganguli, 2014). A normal matrix is made orthonormal by modified Gram and Schmidt in f64, once more for the
 /// digits that the first pass lost.
 fn orthogonal(rng: &mut impl Rng, w: &mut [f32], hidden: usize) {
-    let long = GATES * hidden;
-    // Row `u` of `q` is column `u` of `w`: H vectors of length 4H.
+    let long = w.len() / hidden;
+    // Row `u` of `q` is column `u` of `w`: H vectors of length G·H.
     let mut q: Vec<Vec<f64>> =
         (0..hidden).map(|_| (0..long).map(|_| StandardNormal.sample(rng)).collect()).collect();
     for u in 0..hidden {
@@ -108,9 +112,17 @@ fn orthogonal(rng: &mut impl Rng, w: &mut [f32], hidden: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::lstm::F;
 
     fn config() -> ModelConfig {
-        ModelConfig { vocabulary: 50, input: Input::Embedding(32), hidden: 24, layers: 2, dropout: 0.0 }
+        ModelConfig {
+            cell: Cell::Lstm,
+            vocabulary: 50,
+            input: Input::Embedding(32),
+            hidden: 24,
+            layers: 2,
+            dropout: 0.0,
+        }
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`ModelConfig`], [`Parameters`], [`State`], [`Batch`] | shapes and data |
 //! | [`lstm`] | the LSTM layer: equations, plain loops, kernels |
+//! | [`cell`] | its variants, GRU and RNN |
 //! | [`mod@reference`] | the whole network in plain loops |
 //! | [`Engine`] | the seam that training and generation see |
 //! | [`CpuEngine`], [`ReferenceEngine`] | what stands behind it; with the feature `gpu` also `GpuEngine` |
 //! | [`init`] | initial weights |
 
 mod batch;
+pub mod cell;
 mod config;
 mod cpu;
 mod engine;
@@ -24,12 +26,13 @@ mod state;
 
 pub use crate::threads::ThreadError;
 pub use batch::Batch;
+pub use cell::Cell;
 pub use config::{ConfigError, Input, ModelConfig};
 pub(crate) use cpu::Weights;
 pub use cpu::{CpuEngine, default_shard_rows};
 pub use engine::{Engine, LossSums, Masking, NotFinite, StepReport};
 #[cfg(feature = "gpu")]
-pub use gpu::GpuEngine;
-pub use parameters::{LayerIndex, Layout, Parameters, Tensor};
+pub use gpu::{GpuEngine, GpuEngineError};
+pub use parameters::{LayerIndex, LayerMut, Layout, Parameters, Tensor};
 pub use reference_engine::{ReferenceEngine, dropout_masks};
-pub use state::{LSTM_STATES, State};
+pub use state::State;

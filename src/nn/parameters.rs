@@ -35,15 +35,37 @@ impl Tensor {
     }
 }
 
-/// Where each layer's three arrays stand in the table.
+/// Where each layer's arrays stand in the table.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerIndex {
-    /// `w_ih [4H, I]`
+    /// `w_ih [G·H, I]`, of `G` gates (an LSTM has 4).
     pub w_ih: usize,
-    /// `w_hh [4H, H]`
+    /// `w_hh [G·H, H]`
     pub w_hh: usize,
-    /// `b [4H]`
+    /// `b [G·H]`
     pub bias: usize,
+    /// What [some cells](super::Cell::extra) have besides, after the bias.
+    pub extra: Option<usize>,
+}
+
+impl LayerIndex {
+    /// All of them.
+    pub fn all(self) -> impl Iterator<Item = usize> {
+        [self.w_ih, self.w_hh, self.bias].into_iter().chain(self.extra)
+    }
+}
+
+/// The numbers of one layer, to be changed.
+#[derive(Debug)]
+pub struct LayerMut<'a> {
+    /// `[G·H, I]`
+    pub w_ih: &'a mut [f32],
+    /// `[G·H, H]`
+    pub w_hh: &'a mut [f32],
+    /// `[G·H]`
+    pub bias: &'a mut [f32],
+    /// What [some cells](super::Cell::extra) have besides; empty for others.
+    pub extra: &'a mut [f32],
 }
 
 /// The table of a network's parameters.
@@ -53,21 +75,29 @@ pub struct Layout {
     len: usize,
     embedding: bool,
     layers: usize,
+    /// Arrays of a layer.
+    per_layer: usize,
 }
 
 impl Layout {
     /// The table for a network: embedding, layers from the first to the last, linear layer.
     pub fn new(config: &ModelConfig) -> Self {
-        let mut layout = Layout { tensors: Vec::new(), len: 0, embedding: false, layers: config.layers };
+        let cell = config.cell;
+        let per_layer = 3 + usize::from(cell.extra().is_some());
+        let mut layout =
+            Layout { tensors: Vec::new(), len: 0, embedding: false, layers: config.layers, per_layer };
         if let Input::Embedding(size) = config.input {
             layout.embedding = true;
             layout.push("embedding.weight".into(), vec![config.vocabulary, size]);
         }
-        let gates = super::lstm::GATES * config.hidden;
+        let gates = cell.gates() * config.hidden;
         for l in 0..config.layers {
-            layout.push(format!("lstm.weight_ih_l{l}"), vec![gates, config.layer_input(l)]);
-            layout.push(format!("lstm.weight_hh_l{l}"), vec![gates, config.hidden]);
-            layout.push(format!("lstm.bias_l{l}"), vec![gates]);
+            layout.push(format!("{cell}.weight_ih_l{l}"), vec![gates, config.layer_input(l)]);
+            layout.push(format!("{cell}.weight_hh_l{l}"), vec![gates, config.hidden]);
+            layout.push(format!("{cell}.bias_l{l}"), vec![gates]);
+            if let Some((name, vectors)) = cell.extra() {
+                layout.push(format!("{cell}.{name}_l{l}"), vec![vectors * config.hidden]);
+            }
         }
         layout.push("linear.weight".into(), vec![config.vocabulary, config.hidden]);
         layout.push("linear.bias".into(), vec![config.vocabulary]);
@@ -102,13 +132,14 @@ impl Layout {
 
     /// The places of layer `l`'s arrays.
     pub fn layer(&self, l: usize) -> LayerIndex {
-        let first = usize::from(self.embedding) + 3 * l;
-        LayerIndex { w_ih: first, w_hh: first + 1, bias: first + 2 }
+        let first = usize::from(self.embedding) + self.per_layer * l;
+        let extra = (self.per_layer > 3).then_some(first + 3);
+        LayerIndex { w_ih: first, w_hh: first + 1, bias: first + 2, extra }
     }
 
     /// The places of the linear layer's weight `[V, H]` and bias `[V]`.
     pub fn linear(&self) -> (usize, usize) {
-        let first = usize::from(self.embedding) + 3 * self.layers;
+        let first = usize::from(self.embedding) + self.per_layer * self.layers;
         (first, first + 1)
     }
 }
@@ -167,6 +198,18 @@ impl Parameters {
         })
     }
 
+    /// The numbers of layer `l`, to be changed.
+    pub fn layer_mut(&mut self, l: usize) -> LayerMut<'_> {
+        let at = self.layout.layer(l);
+        if at.extra.is_some() {
+            let [w_ih, w_hh, bias, extra] = self.slices_mut(at.w_ih);
+            LayerMut { w_ih, w_hh, bias, extra }
+        } else {
+            let [w_ih, w_hh, bias] = self.slices_mut(at.w_ih);
+            LayerMut { w_ih, w_hh, bias, extra: &mut [] }
+        }
+    }
+
     /// The matrix at this place in the table.
     ///
     /// # Panics
@@ -195,19 +238,58 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Cell;
 
     /// The article's model: its Keras summary ends with 1,373,437 parameters.
     #[test]
     fn the_article_counts_right() {
-        let config =
-            ModelConfig { vocabulary: 93, input: Input::Embedding(32), hidden: 256, layers: 3, dropout: 0.2 };
+        let config = ModelConfig {
+            cell: Cell::Lstm,
+            vocabulary: 93,
+            input: Input::Embedding(32),
+            hidden: 256,
+            layers: 3,
+            dropout: 0.2,
+        };
         assert_eq!(Layout::new(&config).len(), 1_373_437);
+    }
+
+    /// Embedding and linear layer have 93·32 + 93·256 + 93 numbers; a gate of the layers 256·(32 + 256 + 1) + 2·256·(256 + 256 + 1).
+    #[test]
+    fn every_cell_counts_right() {
+        let around = 93 * 32 + 93 * 256 + 93;
+        let gate = 256 * (32 + 256 + 1) + 2 * 256 * (256 + 256 + 1);
+        for cell in Cell::ALL {
+            let (gates, extra) = match cell {
+                Cell::Rnn => (1, 0),
+                Cell::Gru => (3, 3 * 256),
+                Cell::Peepholes => (4, 3 * 3 * 256),
+                Cell::Lstm | Cell::NoInputActivation | Cell::NoOutputActivation => (4, 0),
+                _ => (3, 0),
+            };
+            let config = ModelConfig {
+                cell,
+                vocabulary: 93,
+                input: Input::Embedding(32),
+                hidden: 256,
+                layers: 3,
+                dropout: 0.2,
+            };
+            assert_eq!(Layout::new(&config).len(), around + gates * gate + extra, "{cell}");
+            let mut parameters = Parameters::zeros(&config);
+            let sizes = [0, 1, 2].map(|l| {
+                let LayerMut { w_ih, w_hh, bias, extra } = parameters.layer_mut(l);
+                w_ih.len() + w_hh.len() + bias.len() + extra.len()
+            });
+            assert_eq!(sizes.iter().sum::<usize>(), gates * gate + extra, "{cell}");
+        }
     }
 
     #[test]
     fn places_lead_to_the_right_names() {
         for input in [Input::Embedding(5), Input::Scalar] {
-            let config = ModelConfig { vocabulary: 11, input, hidden: 7, layers: 2, dropout: 0.0 };
+            let config =
+                ModelConfig { cell: Cell::Lstm, vocabulary: 11, input, hidden: 7, layers: 2, dropout: 0.0 };
             let mut parameters = Parameters::zeros(&config);
             let layout = parameters.layout.clone();
             let name = |k: usize| layout.tensors()[k].name.as_str();

@@ -1,10 +1,11 @@
-//! The whole network in plain loops: embedding, stacked LSTM, dropout, linear layer, loss; forward and backward.
+//! The whole network in plain loops: embedding, stacked LSTM (or [another cell](super::cell)), dropout, linear layer, loss; forward and backward.
 //!
 //! Generic over f32 and f64. In f64 it is what central differences and PyTorch's numbers are compared with; in f32
 //! it is the engine behind `--engine reference`.
 
+use super::cell::{self, Cell};
 use super::config::ModelConfig;
-use super::lstm::reference::{self as layer, Cache, Layer, Real};
+use super::lstm::reference::{Cache, Layer, Real};
 use super::{Batch, Parameters};
 use hornpipe_kernels::softmax::LossSums;
 use ndarray::{Array1, Array2, Array3};
@@ -12,6 +13,8 @@ use ndarray::{Array1, Array2, Array3};
 /// The weights of a network; or their gradients, which have the same shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network<R> {
+    /// What the layers are made of.
+    pub cell: Cell,
     /// `[V, E]`; none where the input is scalar.
     pub embedding: Option<Array2<R>>,
     /// From the input upwards.
@@ -30,11 +33,17 @@ impl<R: Real> Network<R> {
         let vector = |k: usize| parameters.vector(k).mapv(|x| R::of(x.into()));
         let (weight, bias) = layout.linear();
         Network {
+            cell: config.cell,
             embedding: layout.embedding().map(matrix),
             layers: (0..config.layers)
                 .map(|l| {
                     let at = layout.layer(l);
-                    Layer { w_ih: matrix(at.w_ih), w_hh: matrix(at.w_hh), bias: vector(at.bias) }
+                    Layer {
+                        w_ih: matrix(at.w_ih),
+                        w_hh: matrix(at.w_hh),
+                        bias: vector(at.bias),
+                        extra: at.extra.map_or_else(|| Array1::zeros(0), vector),
+                    }
                 })
                 .collect(),
             linear_weight: matrix(weight),
@@ -47,7 +56,7 @@ impl<R: Real> Network<R> {
         let mut all = Vec::new();
         all.extend(self.embedding.iter().flatten());
         for layer in &self.layers {
-            all.extend(layer.w_ih.iter().chain(&layer.w_hh).chain(&layer.bias));
+            all.extend(layer.w_ih.iter().chain(&layer.w_hh).chain(&layer.bias).chain(&layer.extra));
         }
         all.extend(self.linear_weight.iter().chain(&self.linear_bias));
         all
@@ -58,7 +67,8 @@ impl<R: Real> Network<R> {
         let mut all = Vec::new();
         all.extend(self.embedding.iter_mut().flatten());
         for layer in &mut self.layers {
-            all.extend(layer.w_ih.iter_mut().chain(&mut layer.w_hh).chain(&mut layer.bias));
+            let Layer { w_ih, w_hh, bias, extra } = layer;
+            all.extend(w_ih.iter_mut().chain(w_hh).chain(bias).chain(extra));
         }
         all.extend(self.linear_weight.iter_mut().chain(&mut self.linear_bias));
         all
@@ -67,6 +77,7 @@ impl<R: Real> Network<R> {
     /// Zeros of the same shapes: where gradients are added up.
     pub fn zeros_like(&self) -> Self {
         Network {
+            cell: self.cell,
             embedding: self.embedding.as_ref().map(|e| Array2::zeros(e.dim())),
             layers: self.layers.iter().map(Layer::zeros_like).collect(),
             linear_weight: Array2::zeros(self.linear_weight.dim()),
@@ -85,13 +96,14 @@ impl<R: Real> Network<R> {
     }
 }
 
-/// The state `(h, c)` of each layer, each `[B, H]`.
+/// The state `(h, c)` of each layer, each `[B, H]`; `c` is `[B, 0]` where the cell has none.
 pub type States<R> = Vec<(Array2<R>, Array2<R>)>;
 
 /// Zero states.
 pub fn zero_states<R: Real>(network: &Network<R>, rows: usize) -> States<R> {
-    let zeros = || Array2::zeros((rows, network.hidden()));
-    network.layers.iter().map(|_| (zeros(), zeros())).collect()
+    let memory = if network.cell.has_memory() { network.hidden() } else { 0 };
+    let zeros = |width| Array2::zeros((rows, width));
+    network.layers.iter().map(|_| (zeros(network.hidden()), zeros(memory))).collect()
 }
 
 /// All that the forward pass computes.
@@ -139,7 +151,8 @@ pub fn forward<R: Real>(
     };
     let mut layers = Vec::new();
     for (l, weights) in network.layers.iter().enumerate() {
-        let cache = layer::forward(weights, &x, &batch.resets, &states[l].0, &states[l].1);
+        let (resets, (h0, c0)) = (&batch.resets, &states[l]);
+        let cache = cell::forward(network.cell, weights, &x, resets, h0, c0);
         x = masked(&cache.h, masks, l);
         layers.push(cache);
     }
@@ -215,8 +228,8 @@ pub fn backward<R: Real>(
     let mut states = Vec::new();
     for (l, weights) in network.layers.iter().enumerate().rev() {
         d_h = masked(&d_h, masks, l);
-        let upstream =
-            layer::backward(weights, &pass.layers[l], &batch.resets, &d_h, &mut gradients.layers[l]);
+        let (cache, resets, into) = (&pass.layers[l], &batch.resets, &mut gradients.layers[l]);
+        let upstream = cell::backward(network.cell, weights, cache, resets, &d_h, into);
         d_h = upstream.d_x;
         states.insert(0, (upstream.d_h0, upstream.d_c0));
     }

@@ -26,7 +26,7 @@ impl ReferenceEngine {
             moments: Moments::zeros(optimizer, &parameters),
             gradients: parameters.zeros_like(),
             parameters,
-            state: State::zeros(config.layers, 1, config.hidden),
+            state: State::zeros(config, 1),
             logits: Array2::zeros((0, 0)),
         }
     }
@@ -36,11 +36,15 @@ impl ReferenceEngine {
     }
 
     fn states(&self) -> States<f32> {
-        (0..self.config.layers).map(|l| (self.state.h(l).clone(), self.state.c(l).clone())).collect()
+        let none = Array2::zeros((self.state.rows(), 0));
+        let c = |l| self.state.c(l).unwrap_or(&none).clone();
+        (0..self.config.layers).map(|l| (self.state.h(l).clone(), c(l))).collect()
     }
 
     fn keep(&mut self, states: States<f32>) {
-        self.state = State { layers: states.into_iter().map(|(h, c)| vec![h, c]).collect() };
+        let arrays = self.config.cell.states().len();
+        let layer = |(h, c)| [h, c].into_iter().take(arrays).collect();
+        self.state = State { layers: states.into_iter().map(layer).collect() };
     }
 }
 
@@ -86,7 +90,7 @@ impl Engine for ReferenceEngine {
     }
 
     fn set_state(&mut self, state: &State) {
-        assert_eq!(state.layers.len(), self.config.layers, "h and c [B, H] of each layer");
+        assert!(state.fits(&self.config), "the states [B, H] of each layer");
         self.state = state.clone();
     }
 

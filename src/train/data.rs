@@ -1,9 +1,10 @@
 //! A corpus, made ready for training.
 
 use super::Evaluation;
-use super::settings::{Objective, Settings};
+use super::settings::{Augment, Objective, Settings};
+use crate::corpus::augment::{Version, transpositions};
 use crate::corpus::{
-    Corpus, CorpusError, SPLIT_VERSION, Source, Split, Streams, Vocabulary, Windows, fingerprint, split,
+    Corpus, CorpusError, Source, Split, Streams, Tune, Vocabulary, Windows, fingerprint, split_by,
 };
 use crate::random::{Purpose, below, generator};
 use std::sync::Arc;
@@ -19,11 +20,15 @@ pub struct Data {
     pub held_out: Option<Evaluation>,
     /// Tunes, after duplicates were removed: training and held-out.
     pub tunes: (usize, usize),
+    /// Keys that the training tunes have, one tune after the other; without augmentation as many as tunes.
+    pub versions: usize,
     /// Characters that an epoch and an evaluation predict.
     pub characters: (usize, usize),
-    /// Tunes that were removed because another has the same text after its header lines.
+    /// Tunes that were removed because another is the same to the rule that splits.
     pub duplicates: usize,
-    /// A hash of the training tunes, for resuming.
+    /// The version of the rule that decided which tunes are held out.
+    pub split_version: u32,
+    /// A hash of the training tunes in all their versions, for resuming.
     pub fingerprint: u64,
     /// A hash of the held-out tunes, for resuming.
     pub held_out_fingerprint: u64,
@@ -43,9 +48,6 @@ pub enum DataError {
 }
 
 impl Data {
-    /// The version of the rule that decides which tunes are held out.
-    pub const SPLIT_VERSION: u32 = SPLIT_VERSION;
-
     /// Splits and encodes a corpus. `vocabulary` is a model's own, where one is to be trained further; else it is made from the
     /// whole text.
     ///
@@ -61,9 +63,14 @@ impl Data {
         if own {
             vocabulary.encode_tunes(&corpus.tunes).map_err(|e| DataError::Vocabulary(e, vocabulary.len()))?;
         }
-        let parts = split(corpus, settings.seed, settings.validation_fraction);
+        let parts = split_by(settings.split_version, corpus, settings.seed, settings.validation_fraction);
         parts.check(settings.validation_fraction)?;
         let Split { train, held_out, duplicates } = parts;
+        // Only here, behind the split: no copy of a held-out tune can come among them.
+        let versions: Vec<Vec<Version<Tune>>> = match settings.augment {
+            Augment::None => Vec::new(),
+            Augment::Transpose => transpositions(&train, &vocabulary),
+        };
         let encoded = vocabulary.encode_tunes(&train)?;
         let (t, b) = (settings.seq_len, settings.batch_size);
         let mut seed_window = Vec::new();
@@ -77,7 +84,16 @@ impl Data {
                 seed_window.extend_from_slice(&text[at..at + t]);
                 Source::Windows(windows)
             }
-            Objective::ManyToMany => Source::Streams(Streams::new(encoded, vocabulary.newline(), t, b)?),
+            Objective::ManyToMany => Source::Streams(if versions.is_empty() {
+                Streams::new(encoded, vocabulary.newline(), t, b)?
+            } else {
+                let encode = |Version { weight, tune }: &Version<Tune>| {
+                    Ok(Version { weight: *weight, tune: vocabulary.encode(&tune.text)? })
+                };
+                let encoded = versions.iter().map(|v| v.iter().map(encode).collect());
+                let encoded = encoded.collect::<Result<Vec<Vec<_>>, CorpusError>>()?;
+                Streams::of_versions(encoded, vocabulary.newline(), t, b)?
+            }),
         };
         let evaluation = if held_out.is_empty() {
             None
@@ -90,8 +106,13 @@ impl Data {
             held_out: evaluation,
             tunes: (train.len(), held_out.len()),
             duplicates,
-            fingerprint: fingerprint(&train),
-            held_out_fingerprint: fingerprint(&held_out),
+            fingerprint: match versions.is_empty() {
+                true => fingerprint(train.iter()),
+                false => fingerprint(versions.iter().flatten().map(|version| &version.tune)),
+            },
+            versions: if versions.is_empty() { train.len() } else { versions.iter().map(Vec::len).sum() },
+            split_version: settings.split_version,
+            held_out_fingerprint: fingerprint(held_out.iter()),
             seed_window,
             vocabulary,
         })

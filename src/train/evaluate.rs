@@ -66,7 +66,7 @@ impl Evaluation {
         let mut sums = LossSums::default();
         let (steps, rows) = epoch.shape();
         let mut batch = Batch::zeros(steps, rows);
-        engine.set_state(&State::zeros(config.layers, rows, config.hidden));
+        engine.set_state(&State::zeros(&config, rows));
         for index in 0..epoch.len() {
             epoch.fill(index, &mut batch);
             sums = sums.plus(engine.evaluate(&batch));

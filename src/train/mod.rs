@@ -18,6 +18,6 @@ mod trainer;
 pub use data::{Data, DataError};
 pub use evaluate::Evaluation;
 pub use metrics::{EpochMetrics, Quality, Watched, read_metrics, write_metrics};
-pub use settings::{EngineKind, Objective, Preset, Settings, SettingsError};
+pub use settings::{Augment, EngineKind, Objective, Preset, Settings, SettingsError};
 pub use snapshot::{Progress, Snapshot, SnapshotError};
 pub use trainer::{Control, Observer, Outcome, StepInfo, TrainError, Trainer, build_engine};

@@ -1,7 +1,8 @@
 //! All that decides the result of a run.
 
+use crate::corpus::SPLIT_VERSION;
 use crate::nn::init::Initializer;
-use crate::nn::{ConfigError, Input, ModelConfig, default_shard_rows};
+use crate::nn::{Cell, ConfigError, Input, ModelConfig, default_shard_rows};
 use crate::optim::{Optimizer, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,17 @@ pub enum EngineKind {
     Cpu,
     /// Plain loops on one thread: slow; for reading and for tests.
     Reference,
+}
+
+/// What is made of the training tunes before they are trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Augment {
+    /// Nothing.
+    #[default]
+    None,
+    /// Each epoch has each tune in one of the keys that suit it; see [`crate::corpus::augment`].
+    Transpose,
 }
 
 /// A set of defaults.
@@ -47,6 +59,9 @@ pub struct Settings {
     pub batch_size: usize,
     /// `T`, the time steps of a minibatch.
     pub seq_len: usize,
+    /// What the layers are made of. A description that says nothing means the LSTM, as all did before there were others.
+    #[serde(default, skip_serializing_if = "Cell::is_default")]
+    pub cell: Cell,
     /// How a character enters.
     pub input: Input,
     /// `H`
@@ -69,6 +84,12 @@ pub struct Settings {
     pub stride: usize,
     /// The share of tunes that is held out.
     pub validation_fraction: f64,
+    /// The version of the rule that says which; runs from before it was written down had the first.
+    #[serde(default = "first_split")]
+    pub split_version: u32,
+    /// What is made of the training tunes.
+    #[serde(default)]
+    pub augment: Augment,
     /// Epochs without a better loss after which the run ends.
     pub patience: Option<u32>,
     /// Decides initial weights, order of the data, dropout and split.
@@ -77,6 +98,10 @@ pub struct Settings {
     pub shard_rows: usize,
     /// Which engine.
     pub engine: EngineKind,
+}
+
+fn first_split() -> u32 {
+    1
 }
 
 /// A setting that cannot be.
@@ -115,6 +140,7 @@ impl Preset {
             steps: None,
             batch_size: 128,
             seq_len: 100,
+            cell: Cell::Lstm,
             input: Input::Embedding(32),
             hidden: 256,
             layers: 3,
@@ -126,6 +152,8 @@ impl Preset {
             init: Initializer::Keras,
             stride: 1,
             validation_fraction: 0.0,
+            split_version: SPLIT_VERSION,
+            augment: Augment::None,
             patience: None,
             seed: 1,
             shard_rows: default_shard_rows(128),
@@ -156,6 +184,7 @@ impl Settings {
     /// The network for a vocabulary of this size.
     pub fn model(&self, vocabulary: usize) -> ModelConfig {
         ModelConfig {
+            cell: self.cell,
             vocabulary,
             input: self.input,
             hidden: self.hidden,
@@ -207,6 +236,12 @@ impl Settings {
             "at least 0 and below 1",
             self.validation_fraction.to_string(),
         )?;
+        check(
+            self.augment == Augment::None || self.objective == Objective::ManyToMany,
+            "--augment",
+            "none with --objective many-to-one",
+            "transpose".to_string(),
+        )?;
         let patience = self.patience.unwrap_or(1);
         check(patience >= 1, "--patience", "at least 1", patience.to_string())
     }
@@ -239,6 +274,10 @@ mod tests {
         assert!(bad(&|s| s.batch_size = 0).starts_with("--batch-size"));
         assert!(bad(&|s| s.shard_rows = 17).starts_with("--shard-rows"));
         assert!(bad(&|s| s.validation_fraction = 1.0).starts_with("--validation-fraction"));
+        assert!(
+            bad(&|s| (s.objective, s.augment) = (Objective::ManyToOne, Augment::Transpose))
+                .contains("--augment")
+        );
         assert!(bad(&|s| s.dropout = 1.0).contains("dropout"));
         assert!(bad(&|s| s.hidden = 0).contains("hidden"));
     }

@@ -3,8 +3,8 @@
 use super::Data;
 use super::settings::Settings;
 use crate::checkpoint::{Array, Checkpoint, CheckpointError};
-use crate::corpus::Vocabulary;
-use crate::nn::{LSTM_STATES, LossSums, ModelConfig, Parameters, State};
+use crate::corpus::{SPLIT_VERSION, Vocabulary};
+use crate::nn::{LossSums, ModelConfig, Parameters, State};
 use crate::optim::Moments;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -44,9 +44,6 @@ impl Progress {
     /// # Errors
     /// Says what differs.
     pub fn check(&self, data: &Data) -> Result<(), SnapshotError> {
-        if self.split_version != Data::SPLIT_VERSION {
-            return Err(SnapshotError::SplitVersion { found: self.split_version });
-        }
         match (self.fingerprint == data.fingerprint, self.held_out_fingerprint == data.held_out_fingerprint) {
             (true, true) => Ok(()),
             (_, false) => Err(SnapshotError::HeldOut),
@@ -66,8 +63,7 @@ pub enum SnapshotError {
     Config(String),
     /// Another rule decided the held-out tunes.
     #[error(
-        "the checkpoint's held-out tunes were chosen by rule {found}, and this version knows rule {}",
-        Data::SPLIT_VERSION
+        "the checkpoint's held-out tunes were chosen by rule {found}, and this hornpipe knows rules 1 to {SPLIT_VERSION}: upgrade it"
     )]
     SplitVersion {
         /// The rule's version.
@@ -139,7 +135,7 @@ impl Snapshot {
             push_all(&format!("{name}."), moment);
         }
         for (l, arrays) in self.state.layers.iter().enumerate() {
-            for (name, array) in LSTM_STATES.iter().zip(arrays) {
+            for (name, array) in self.settings.cell.states().iter().zip(arrays) {
                 let values: Vec<f32> = array.iter().copied().collect();
                 push(&format!("state.{name}_l{l}"), array.shape(), &values);
             }
@@ -158,6 +154,9 @@ impl Snapshot {
         let description: Description = serde_json::from_str(&checkpoint.config).map_err(|e| config(&e))?;
         let Description { settings, vocabulary, progress, state_rows } = description;
         settings.validate().map_err(|e| config(&e))?;
+        if !(1..=SPLIT_VERSION).contains(&settings.split_version) {
+            return Err(SnapshotError::SplitVersion { found: settings.split_version });
+        }
         let model = settings.model(vocabulary.len());
         model.validate().map_err(|e| config(&e))?;
         let read_all = |prefix: &str| {
@@ -183,7 +182,7 @@ impl Snapshot {
         let mut state = State { layers: Vec::new() };
         for l in 0..model.layers {
             let mut arrays = Vec::new();
-            for name in LSTM_STATES {
+            for name in model.cell.states() {
                 let values = checkpoint.f32s(&format!("state.{name}_l{l}"), &[state_rows, model.hidden])?;
                 let array = Array2::from_shape_vec((state_rows, model.hidden), values);
                 arrays.push(array.map_err(|e| config(&e))?);

@@ -154,7 +154,7 @@ impl Trainer {
             total_steps: data.total_steps(&settings),
             sums: [0.0; 3],
             best: None,
-            split_version: Data::SPLIT_VERSION,
+            split_version: data.split_version,
             fingerprint: data.fingerprint,
             held_out_fingerprint: data.held_out_fingerprint,
         };
@@ -183,8 +183,8 @@ impl Trainer {
     }
 
     fn zero_state(&mut self) {
-        let Settings { layers, batch_size, hidden, .. } = self.settings;
-        self.engine.set_state(&State::zeros(layers, batch_size, hidden));
+        let zeros = State::zeros(self.engine.config(), self.settings.batch_size);
+        self.engine.set_state(&zeros);
     }
 
     /// The settings.
@@ -299,7 +299,7 @@ impl Trainer {
         let (steps, rows) = epoch.shape();
         // Made once, so that a step allocates nothing.
         let mut batch = Batch::zeros(steps, rows);
-        let zero_state = State::zeros(self.settings.layers, rows, self.settings.hidden);
+        let zero_state = State::zeros(self.engine.config(), rows);
         while self.progress.batch < batches && !self.no_step_is_left() {
             epoch.fill(self.progress.batch as usize, &mut batch);
             if !epoch.carries_state() {

@@ -59,7 +59,7 @@ pub fn advance(model: &Model, rows: &[String]) -> Vec<Vec<f32>> {
     let settings = &model.settings;
     let (parameters, v) = (model.parameters.clone(), model.vocabulary.len());
     let mut engine = build_engine(settings, parameters, v, Gemm::matrixmultiply(), 1).expect("one thread");
-    engine.set_state(&State::zeros(settings.layers, rows.len(), settings.hidden));
+    engine.set_state(&State::zeros(&model.config(), rows.len()));
     let rows: Vec<Vec<u32>> =
         rows.iter().map(|row| model.vocabulary.encode(row).expect("known characters")).collect();
     let mut all = Vec::new();

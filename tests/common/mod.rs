@@ -3,7 +3,8 @@
 
 pub mod exchange;
 
-use hornpipe::nn::{Batch, CpuEngine, Engine, Input, ModelConfig, Parameters, State};
+use hornpipe::nn::reference::States;
+use hornpipe::nn::{Batch, Cell, CpuEngine, Engine, Input, ModelConfig, Parameters, State};
 use hornpipe::optim::Optimizer;
 use hornpipe::random::{Purpose, below, generator, uniform};
 use hornpipe_kernels::Isa;
@@ -79,9 +80,16 @@ pub fn cpu(
 }
 
 pub fn config(vocabulary: usize, input: Input, hidden: usize, layers: usize, dropout: f32) -> ModelConfig {
-    let config = ModelConfig { vocabulary, input, hidden, layers, dropout };
+    let config = ModelConfig { cell: Cell::Lstm, vocabulary, input, hidden, layers, dropout };
     config.validate().expect("a network that can be");
     config
+}
+
+/// A state as the plain loops in f64 take it.
+pub fn in_f64(state: &State) -> States<f64> {
+    let none = Array2::zeros((state.rows(), 0));
+    let c = |l: &[Array2<f32>]| l.get(1).unwrap_or(&none).mapv(f64::from);
+    state.layers.iter().map(|l| (l[0].mapv(f64::from), c(l))).collect()
 }
 
 /// To the bit, NaN included.
@@ -149,7 +157,7 @@ impl Random {
     }
 
     pub fn state(&mut self, config: &ModelConfig, rows: usize) -> State {
-        let mut state = State::zeros(config.layers, rows, config.hidden);
+        let mut state = State::zeros(config, rows);
         state.layers.iter_mut().flatten().flatten().for_each(|x| *x = self.number(0.9));
         state
     }

@@ -4,7 +4,7 @@
     python tests/reference/make.py            writes the JSON files beside this script
     python tests/reference/make.py --check    makes them again in memory and compares to 1e-12
 
-Shapes: B batch, T time, V vocabulary, E embedding, H hidden, I input, L layers; gates i, f, g, o.
+Shapes: B batch, T time, V vocabulary, E embedding, H hidden, I input, L layers; gates i, f, g, o (GRU: r, z, n).
 What stands in the files is described in README.md.
 """
 
@@ -29,29 +29,43 @@ torch.use_deterministic_algorithms(True)
 
 
 class Model(nn.Module):
-    """Embedding (or the scalar token / V) -> LSTM of L layers -> Linear."""
+    """Embedding (or the scalar token / V) -> LSTM, GRU or RNN of L layers -> Linear."""
 
-    def __init__(self, V, E, H, L, random):
+    def __init__(self, V, E, H, L, random, cell="lstm"):
         super().__init__()
-        self.V = V
+        self.V, self.H, self.cell = V, H, cell
         self.embedding = nn.Embedding(V, E) if E else None
-        self.lstm = nn.LSTM(E or 1, H, L)
+        self.add_module(cell, {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell](E or 1, H, L))
         self.linear = nn.Linear(H, V)
         for name, parameter in self.named_parameters():
-            # One bias a layer: PyTorch's second one is zero and stays so.
-            if "bias_hh" in name:
+            # One bias a layer: PyTorch's second one is zero and stays so, but for the candidate of a GRU, which has both.
+            if "bias_hh" not in name:
+                parameter.data.copy_(draw(random, parameter.shape, 0.5))
+            elif cell == "gru":
+                parameter.data.zero_()
+                parameter.data[2 * H :] = draw(random, (H,), 0.5)
+            else:
                 parameter.data.zero_()
                 parameter.requires_grad_(False)
-            else:
-                parameter.data.copy_(draw(random, parameter.shape, 0.5))
 
-    def named(self):
-        """The trained parameters under this project's names."""
-        return {
-            name.replace("bias_ih", "bias"): parameter
-            for name, parameter in self.named_parameters()
-            if parameter.requires_grad
-        }
+    def named(self, of=lambda parameter: parameter):
+        """The trained parameters under this project's names; or what `of` takes of each."""
+        named = {}
+        for name, parameter in self.named_parameters():
+            if "bias_hh" not in name:
+                named[name.replace("bias_ih", "bias")] = of(parameter)
+            elif self.cell == "gru":
+                named[name.replace("bias_hh", "bias_hn")] = of(parameter)[2 * self.H :]
+        return named
+
+    def recurrent(self, x, h0, c0):
+        """x [T, B, I] -> output [T, B, H], h_n, c_n; only an LSTM has a c."""
+        module = getattr(self, self.cell)
+        if c0 is None:
+            output, h = module(x, h0)
+            return output, h, None
+        output, (h, c) = module(x, (h0, c0))
+        return output, h, c
 
     def forward(self, tokens, resets, h0, c0):
         """tokens, resets [T, B]; h0, c0 [L, B, H] -> output [T, B, H], logits [T, B, V], h_n, c_n."""
@@ -60,12 +74,12 @@ class Model(nn.Module):
         else:
             x = (tokens.to(h0.dtype) / self.V).unsqueeze(-1)
         if not resets.any():
-            output, (h, c) = self.lstm(x, (h0, c0))
+            output, h, c = self.recurrent(x, h0, c0)
         else:
             h, c, steps = h0, c0, []
             for t in range(len(x)):
                 keep = (1.0 - resets[t].to(h.dtype))[None, :, None]
-                y, (h, c) = self.lstm(x[t : t + 1], (h * keep, c * keep))
+                y, h, c = self.recurrent(x[t : t + 1], h * keep, None if c is None else c * keep)
                 steps.append(y)
             output = torch.cat(steps)
         return output, self.linear(output), h, c
@@ -86,9 +100,11 @@ def draw(random, shape, scale):
     return torch.from_numpy(values.astype(np.float32).astype(np.float64))
 
 
-def make_case(seed, V=11, E=5, H=7, L=1, B=3, T=7, many_to_one=False, with_resets=False, optimise=False):
+def make_case(
+    seed, cell="lstm", V=11, E=5, H=7, L=1, B=3, T=7, many_to_one=False, with_resets=False, optimise=False
+):
     random = np.random.RandomState(seed)  # frozen: its streams never change between versions
-    model = Model(V, E, H, L, random)
+    model = Model(V, E, H, L, random, cell)
     tokens = torch.from_numpy(random.randint(0, V, (T, B)))
     targets = torch.from_numpy(random.randint(0, V, (T, B)))
     if many_to_one:
@@ -103,7 +119,7 @@ def make_case(seed, V=11, E=5, H=7, L=1, B=3, T=7, many_to_one=False, with_reset
         for t, b in [(0, 0), (3, 0), (4, 0), (2, 1), (1, 2), (T - 1, 2)]:
             resets[t, b] = True
     h0 = draw(random, (L, B, H), 0.6).requires_grad_()
-    c0 = draw(random, (L, B, H), 0.9).requires_grad_()
+    c0 = draw(random, (L, B, H), 0.9).requires_grad_() if cell == "lstm" else None
 
     case = {
         "config": {
@@ -120,8 +136,11 @@ def make_case(seed, V=11, E=5, H=7, L=1, B=3, T=7, many_to_one=False, with_reset
         "weights": array(weights),
         "resets": array(resets.to(torch.int64)),
         "h0": array(h0),
-        "c0": array(c0),
     }
+    if cell != "lstm":
+        case["config"]["cell"] = cell
+    else:
+        case["c0"] = array(c0)
 
     output, logits, h_n, c_n = model(tokens, resets, h0, c0)
     loss = weighted_loss(logits, targets, weights)
@@ -130,12 +149,16 @@ def make_case(seed, V=11, E=5, H=7, L=1, B=3, T=7, many_to_one=False, with_reset
         "output": array(output),
         "logits": array(logits),
         "h_n": array(h_n),
-        "c_n": array(c_n),
-        "loss": loss.item(),
-        "gradients": {name: array(p.grad) for name, p in model.named().items()},
-        "d_h0": array(h0.grad),
-        "d_c0": array(c0.grad),
     }
+    if c0 is not None:
+        case["c_n"] = array(c_n)
+    case |= {
+        "loss": loss.item(),
+        "gradients": {name: array(d) for name, d in model.named(lambda p: p.grad).items()},
+        "d_h0": array(h0.grad),
+    }
+    if c0 is not None:
+        case["d_c0"] = array(c0.grad)
 
     if optimise:
         start = {name: p.detach().clone() for name, p in model.named().items()}
@@ -215,6 +238,10 @@ def make_all():
         "resets": make_case(seed=5, L=2, with_resets=True),
         "scalar_input": make_case(seed=6, E=None, L=2, B=2, T=9),
         "optimizers": make_optimizers(seed=7),
+        "gru": make_case(seed=8, cell="gru", L=2),
+        "gru_resets": make_case(seed=9, cell="gru", B=4, with_resets=True),
+        "rnn": make_case(seed=10, cell="rnn", L=2),
+        "rnn_resets": make_case(seed=11, cell="rnn", B=4, with_resets=True),
     }
 
 

@@ -1,8 +1,8 @@
 //! The operations: checks of lengths, immediate data and workgroups for each shader.
 
 use super::array::Array;
+use super::device::Gpu;
 use super::error::GpuError;
-use super::gpu::Gpu;
 use super::program::Recorder;
 use super::shader::Shader;
 use crate::dropout::{Site, threshold};

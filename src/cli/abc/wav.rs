@@ -2,7 +2,7 @@
 
 use super::convert::Files;
 use crate::abc::{self, MidiOptions, RATE, Stereo, Timeline, Tune};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustysynth_ext::{MidiFile, MidiFileSequencer, SoundFont, Synthesizer, SynthesizerSettings};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,10 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn load(path: &Path) -> Result<Arc<SoundFont>> {
+    // Reading a device or a pipe may never end.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        bail!("cannot read {}: it is not a regular file", path.display());
+    }
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let font = SoundFont::new(&mut bytes.as_slice())
         .with_context(|| format!("{} is no SoundFont that can be used; give a .sf2 file", path.display()))?;

@@ -46,13 +46,19 @@ pub fn batch(steps: usize, rows: usize, vocabulary: usize, objective: Objective)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Input;
+    use crate::nn::{Cell, Input};
 
     /// The same numbers by NumPy, as `benches/frameworks/pytorch.py` computes them.
     #[test]
     fn the_first_numbers_are_the_documented_ones() {
-        let config =
-            ModelConfig { vocabulary: 93, input: Input::Embedding(32), hidden: 8, layers: 1, dropout: 0.0 };
+        let config = ModelConfig {
+            cell: Cell::Lstm,
+            vocabulary: 93,
+            input: Input::Embedding(32),
+            hidden: 8,
+            layers: 1,
+            dropout: 0.0,
+        };
         let parameters = parameters(&config);
         let bits: Vec<u32> = parameters.values()[..4].iter().map(|x| x.to_bits()).collect();
         assert_eq!(bits, FIRST);

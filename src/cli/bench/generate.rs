@@ -4,7 +4,7 @@ use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, place, rest, sha
 use crate::cli::host::{Host, peak_rss_mb};
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::nn::{Batch, Engine};
+use crate::nn::{Batch, Cell, Engine};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 use ndarray::ArrayView1;
@@ -42,6 +42,9 @@ struct Report {
     first_characters: Vec<u32>,
     peak_rss_mb: Option<f64>,
     device: String,
+    cell: Cell,
+    /// `fused`, `batched` or `gpu`.
+    path: &'static str,
     threads: usize,
     isa: &'static str,
     gemm: &'static str,
@@ -110,6 +113,8 @@ pub fn run(args: &Args) -> Result<()> {
         loss: nats / (CHECKED * rows) as f64,
         first_characters,
         peak_rss_mb: peak_rss_mb(),
+        cell: args.shape.cell,
+        path: subject.path,
         device: subject.device,
         threads: subject.threads,
         isa: host.isa,
@@ -197,9 +202,11 @@ fn surprise(logits: ArrayView1<f32>, index: usize) -> f64 {
 fn text(report: &Report) -> String {
     let window = report.window.map_or(String::new(), |window| format!(", window of {window} recomputed"));
     format!(
-        "{}\n{} tunes, H {}, L {}{window}: {:.1} µs a step, {} characters/s\n\
+        "{}\n{}, {}: {} tunes, H {}, L {}{window}: {:.1} µs a step, {} characters/s\n\
          {:.1} GFLOP/s{}\n",
         place(&report.cpu, report.isa, report.threads, &report.device),
+        report.cell.title(),
+        report.path,
         report.tunes,
         report.hidden,
         report.layers,

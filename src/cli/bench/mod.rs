@@ -9,7 +9,7 @@ mod train;
 
 use super::device::{self, Device};
 use super::memory;
-use crate::nn::{CpuEngine, Engine, Input, ModelConfig, State, default_shard_rows};
+use crate::nn::{Cell, CpuEngine, Engine, Input, ModelConfig, State, default_shard_rows};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 use hornpipe_kernels::gemm::Gemm;
@@ -37,6 +37,9 @@ struct Shape {
     /// Sequences side by side (B); when generating, tunes.
     #[arg(long, value_name = "B")]
     batch_size: Option<usize>,
+    /// What the layers are made of; the fused kernels serve the LSTM, the others run batched through matrix products.
+    #[arg(long, value_enum, default_value = "lstm")]
+    cell: Cell,
     /// Hidden units of a layer (H).
     #[arg(long, value_name = "H", default_value_t = 256)]
     hidden: usize,
@@ -69,6 +72,8 @@ struct Subject {
     gemm: Gemm,
     threads: usize,
     shard_rows: usize,
+    /// `fused` or `batched`, as the CPU has it; `gpu`.
+    path: &'static str,
     /// `cpu`, or the GPU's name.
     device: String,
     gauge: Option<Gauge>,
@@ -81,7 +86,7 @@ const MOST: usize = 10_000_000;
 const SIZES: RangeInclusive<usize> = 1..=1 << 16;
 
 /// How the floating-point operations are counted.
-const FLOPS_FORMULA: &str = "2*4H*(I+H) per layer, token and pass; 3 passes in training (forward, d_input, d_weights); embedding and linear not counted";
+const FLOPS_FORMULA: &str = "2*G*H*(I+H) per layer of G gates (LSTM 4), token and pass; 3 passes in training (forward, d_input, d_weights); embedding and linear not counted";
 
 pub fn run(command: Command) -> Result<()> {
     match command {
@@ -96,6 +101,7 @@ pub fn run(command: Command) -> Result<()> {
 impl Shape {
     fn model(&self, dropout: f32) -> ModelConfig {
         ModelConfig {
+            cell: self.cell,
             vocabulary: self.vocab,
             input: Input::Embedding(self.embedding),
             hidden: self.hidden,
@@ -118,12 +124,20 @@ impl Shape {
             let (mut engine, device) =
                 device::gpu::open(choice, &config, parameters, optimizer, (steps, rows))?;
             rest(engine.as_mut(), rows);
-            return Ok(Subject { engine, gemm, threads: 1, shard_rows: rows, device, gauge: None });
+            return Ok(Subject {
+                engine,
+                gemm,
+                threads: 1,
+                shard_rows: rows,
+                path: "gpu",
+                device,
+                gauge: None,
+            });
         }
         memory::check(&config, optimizer, (steps, rows), shard_rows)?;
         let engine = engine(&config, optimizer, rows, shard_rows, self.threads)?;
-        let threads = engine.threads();
-        Ok(Subject { engine: Box::new(engine), gemm, threads, shard_rows, device: "cpu".into(), gauge: None })
+        let (threads, path, device) = (engine.threads(), engine.path(), "cpu".to_string());
+        Ok(Subject { engine: Box::new(engine), gemm, threads, shard_rows, path, device, gauge: None })
     }
 }
 
@@ -179,7 +193,7 @@ fn engine(
 
 /// Lets the engine begin from zeros, with so many rows.
 fn rest(engine: &mut dyn Engine, rows: usize) {
-    let state = State::zeros(engine.config().layers, rows, engine.config().hidden);
+    let state = State::zeros(engine.config(), rows);
     engine.set_state(&state);
 }
 

@@ -9,7 +9,7 @@ use crate::cli::host::Host;
 use crate::cli::output::{self, duration, tell};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, memory};
-use crate::nn::{Engine, Input, Masking, ModelConfig, default_shard_rows};
+use crate::nn::{Cell, Engine, Input, Masking, ModelConfig, default_shard_rows};
 use crate::optim::{Hyper, Optimizer};
 use crate::train::Objective;
 use anyhow::{Context, Result, bail};
@@ -189,7 +189,14 @@ fn sizes(args: &Args) -> Result<Vec<Size>> {
 }
 
 fn config(hidden: usize, layers: usize) -> ModelConfig {
-    ModelConfig { vocabulary: VOCABULARY, input: Input::Embedding(EMBEDDING), hidden, layers, dropout: 0.2 }
+    ModelConfig {
+        cell: Cell::Lstm,
+        vocabulary: VOCABULARY,
+        input: Input::Embedding(EMBEDDING),
+        hidden,
+        layers,
+        dropout: 0.2,
+    }
 }
 
 /// What is measured so far.

@@ -4,7 +4,7 @@ use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, place, rest, sha
 use crate::cli::host::{Host, peak_rss_mb};
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::nn::{Batch, Engine, Masking};
+use crate::nn::{Batch, Cell, Engine, Masking};
 use crate::optim::{Hyper, Optimizer};
 use crate::train::Objective;
 use anyhow::{Result, bail};
@@ -62,6 +62,9 @@ struct Report {
     gradient_norm: f64,
     peak_rss_mb: Option<f64>,
     device: String,
+    cell: Cell,
+    /// `fused`, `batched` or `gpu`.
+    path: &'static str,
     threads: usize,
     isa: &'static str,
     gemm: &'static str,
@@ -141,6 +144,8 @@ pub fn run(args: &Args) -> Result<()> {
         loss: sums.nats / sums.weight,
         gradient_norm,
         peak_rss_mb: peak_rss_mb(),
+        cell: args.shape.cell,
+        path: subject.path,
         device: subject.device,
         threads: subject.threads,
         isa: host.isa,
@@ -208,10 +213,12 @@ fn norm(gradients: &[f32]) -> f64 {
 
 fn text(report: &Report) -> String {
     format!(
-        "{}\nB {}, T {}, H {}, L {}: a step takes {:.2} ms \
+        "{}\n{}, {}: B {}, T {}, H {}, L {}: a step takes {:.2} ms \
          (forward {:.2}, backward {:.2}, optimiser {:.2})\n\
          {:.1} GFLOP/s{}; {} characters/s{}\n",
         place(&report.cpu, report.isa, report.threads, &report.device),
+        report.cell.title(),
+        report.path,
         report.batch_size,
         report.seq_len,
         report.hidden,

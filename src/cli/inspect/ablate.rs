@@ -7,7 +7,7 @@ use crate::cli::output::{self, duration, tell, thousands};
 use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};
 use crate::inspect::ablation::{Change, Means, Part, ablate, all};
-use crate::inspect::{Recorder, Sequence};
+use crate::inspect::{Recorder, Sequence, gates};
 use crate::train::Evaluation;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -97,7 +97,7 @@ pub fn run(args: Args) -> Result<()> {
     interrupt::catch("stopping")?;
     let model = snapshot.model();
     let mut recorder = Recorder::new(gemm.isa(), &model, &snapshot.parameters);
-    let gates: Vec<&str> = recorder.signals()[..crate::nn::lstm::GATES].iter().map(|s| s.name).collect();
+    let gates: Vec<&str> = gates(model.cell).iter().map(|signal| signal.name).collect();
     let reading = args.corpus.reading(&snapshot);
     let sequences = Sequence::tunes(&encoded, snapshot.vocabulary.newline(), reading);
     let go_on = || if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
@@ -108,6 +108,9 @@ pub fn run(args: Args) -> Result<()> {
     let changes: Vec<(Part, Change)> = (all(&model).into_iter())
         .filter(|(part, _)| args.only.is_empty() || args.only.contains(&Kind::of(*part)))
         .collect();
+    if changes.is_empty() {
+        bail!("this model is an RNN, which has no gates; ask for --only layers or units");
+    }
     let mut measure = |change: Option<(Part, Change)>| {
         engine.edit_parameters(&mut |parameters| {
             parameters.values_mut().copy_from_slice(snapshot.parameters.values());

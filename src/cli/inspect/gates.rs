@@ -8,6 +8,7 @@ use crate::cli::progress::Bar;
 use crate::cli::{interrupt, load};
 use crate::inspect::saturation::{GateUse, OPEN, SHUT, Saturation};
 use crate::inspect::{Recorder, Sequence, quantile};
+use crate::nn::Cell;
 use anyhow::{Context, Result, bail};
 use hornpipe_kernels::gemm::Gemm;
 use serde::Serialize;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 ///
 /// A gate is nearly shut below 0.1 and nearly open above 0.9. A memory whose forget gate is always open never forgets; one whose forget
 /// gate is always shut keeps nothing of the step before. The half-life of a memory is ln ½ / ln f, with the mean f of its
-/// forget gate.
+/// forget gate (of a GRU, of its update gate; where the gates are coupled, of 1 - i).
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Args {
@@ -47,6 +48,10 @@ struct Layer<'a> {
 
 pub fn run(args: Args) -> Result<()> {
     let snapshot = load::snapshot(&args.corpus.checkpoint)?;
+    let cell = snapshot.settings.cell;
+    if cell == Cell::Rnn {
+        bail!("this model is an RNN, which has no gates; `inspect trace` shows its hidden state");
+    }
     let sequences = args.corpus.sequences(&snapshot)?;
     let gemm = Gemm::detect()?;
     let mut recorder = Recorder::new(gemm.isa(), &snapshot.model(), &snapshot.parameters);
@@ -114,7 +119,7 @@ fn table(saturation: &Saturation) -> String {
             );
         }
     }
-    if saturation.forget.is_some() {
+    if saturation.keeps.is_some() {
         text += "\nhalf-life of the memories, in steps\n";
         text +=
             &format!("{:<7}{:>9}{:>9}   longest, by unit\n{}\n", "layer", "median", "tenth", "─".repeat(86));
@@ -164,7 +169,7 @@ fn picture(saturation: &Saturation, model: &str) -> Result<String> {
             });
         }
     }
-    let columns = saturation.gates.len() + usize::from(saturation.forget.is_some());
+    let columns = saturation.gates.len() + usize::from(saturation.keeps.is_some());
     draw(
         &format!("Gates of {model} over {} characters", thousands(saturation.steps as usize)),
         columns,

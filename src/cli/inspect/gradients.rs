@@ -55,7 +55,9 @@ struct Report {
 #[derive(Serialize)]
 struct Layer {
     h: Vec<Quartiles>,
-    c: Vec<Quartiles>,
+    /// None where the cell has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c: Option<Vec<Quartiles>>,
 }
 
 /// The order of the tunes.
@@ -102,7 +104,11 @@ pub fn run(args: Args) -> Result<()> {
     }
     if args.json {
         let quartiles = |curve: &[Vec<f64>]| curve.iter().map_while(|norms| Quartiles::of(norms)).collect();
-        let layers = reach.h.iter().zip(&reach.c).map(|(h, c)| Layer { h: quartiles(h), c: quartiles(c) });
+        let layers = reach
+            .h
+            .iter()
+            .enumerate()
+            .map(|(l, h)| Layer { h: quartiles(h), c: reach.c.get(l).map(|c| quartiles(c)) });
         return output::print_json(&Report { layers: layers.collect(), parameters });
     }
     output::print(&(reach_table(&reach) + "\n" + &norms_table(&parameters)))
@@ -129,6 +135,13 @@ fn some_lags(lags: usize) -> Vec<usize> {
     all.into_iter().filter(|&lag| lag < lags).collect()
 }
 
+/// The curves of layer `l` by the name of the state; of a cell without c, that of h alone.
+fn curves(reach: &Reach, l: usize) -> impl Iterator<Item = (&'static str, &Vec<Vec<f64>>)> {
+    [("h", reach.h.get(l)), ("c", reach.c.get(l))]
+        .into_iter()
+        .filter_map(|(name, curve)| Some((name, curve?)))
+}
+
 fn reach_table(reach: &Reach) -> String {
     let lags = some_lags(reach.h[0].len());
     let width = 14 + 9 * lags.len();
@@ -140,7 +153,7 @@ fn reach_table(reach: &Reach) -> String {
     lags.iter().for_each(|lag| text += &format!("{lag:>9}"));
     text += &format!("{:>12}{:>12}\n{}\n", "< 1/10 at", "< 1/100 at", "─".repeat(width + 24));
     for l in 0..reach.h.len() {
-        for (name, curve) in [("h", &reach.h[l]), ("c", &reach.c[l])] {
+        for (name, curve) in curves(reach, l) {
             let medians = Reach::medians(curve);
             text += &format!("{l:<7}{name:<7}");
             for &lag in &lags {
@@ -185,18 +198,18 @@ fn norms_table(parameters: &[ParameterNorms]) -> String {
 
 /// A panel for each layer: medians, and quartiles as bands.
 pub fn picture(reach: &Reach, model: &str) -> Result<String> {
-    let curves = || reach.h.iter().chain(&reach.c);
+    let all_curves = || reach.h.iter().chain(&reach.c);
     let quartiles = |curve: &Vec<Vec<f64>>| -> Vec<Quartiles> {
         curve.iter().map_while(|norms| Quartiles::of(norms)).collect()
     };
     // One scale for all, so that layers can be compared.
-    let all: Vec<f64> = curves().flat_map(&quartiles).flat_map(|q| [q.lower, q.upper]).collect();
+    let all: Vec<f64> = all_curves().flat_map(&quartiles).flat_map(|q| [q.lower, q.upper]).collect();
     let y = Axis::log("norm", all.iter().copied());
-    let lags = curves().map(|curve| Reach::medians(curve).len()).max().unwrap_or(1);
+    let lags = all_curves().map(|curve| Reach::medians(curve).len()).max().unwrap_or(1);
     let mut panels = Vec::new();
-    for (l, (h, c)) in reach.h.iter().zip(&reach.c).enumerate() {
+    for l in 0..reach.h.len() {
         let mut series = Vec::new();
-        for (colour, curve) in [h, c].into_iter().enumerate() {
+        for (colour, (_, curve)) in curves(reach, l).enumerate() {
             let quartiles = quartiles(curve);
             let points = |of: fn(&Quartiles) -> f64| {
                 let values = quartiles.iter().map(of).enumerate();
@@ -210,7 +223,8 @@ pub fn picture(reach: &Reach, model: &str) -> Result<String> {
         panels.push(Panel { title: format!("layer {l}"), x, y: y.clone(), series });
     }
     let title = format!("How far the learning signal reaches in {model}");
-    draw(&title, 3, &panels, &lines(["by h: median and quartiles", "by c"]))
+    let legend = lines(["by h: median and quartiles", "by c"]);
+    draw(&title, 3, &panels, if reach.c.is_empty() { &legend[..1] } else { &legend })
 }
 
 #[cfg(test)]

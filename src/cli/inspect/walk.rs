@@ -5,9 +5,9 @@ mod small;
 use super::text::line_ends;
 use crate::cli::{generate, load, output};
 use crate::corpus::Vocabulary;
-use crate::nn::Batch;
 use crate::nn::lstm::{F, G, I, O};
 use crate::nn::reference::{Network, Pass, forward, loss, zero_states};
+use crate::nn::{Batch, Cell};
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array3, Axis, concatenate};
 use std::fmt::Write;
@@ -45,6 +45,14 @@ pub fn run(args: Args) -> Result<()> {
     let (vocabulary, network, window) = match &args.checkpoint {
         Some(path) => {
             let snapshot = load::snapshot(path)?;
+            let cell = snapshot.settings.cell;
+            if cell != Cell::Lstm {
+                bail!(
+                    "the walk tells of the LSTM's equations, and this model has another cell ({}); `inspect trace` shows its gates and \
+                     states, and the equations stand in `cargo doc --open` under nn::cell",
+                    cell.title()
+                );
+            }
             let network = Network::from_parameters(&snapshot.model(), &snapshot.parameters);
             let window = generate::window(&snapshot, None);
             (snapshot.vocabulary, network, window)

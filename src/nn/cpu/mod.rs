@@ -10,7 +10,7 @@ mod shard;
 mod weights;
 
 use super::engine::{Engine, LossSums, Masking, NotFinite};
-use super::{Batch, ModelConfig, Parameters, State};
+use super::{Batch, Cell, ModelConfig, Parameters, State};
 use crate::optim::{Hyper, Moments, Optimizer};
 use crate::threads::{ThreadError, Threads, for_each_piece};
 use hornpipe_kernels::Team;
@@ -90,7 +90,7 @@ impl CpuEngine {
             spare: Mutex::new(Vec::new()),
             logits: Vec::new(),
         };
-        engine.set_state(&State::zeros(config.layers, 1, config.hidden));
+        engine.set_state(&State::zeros(config, 1));
         Ok(engine)
     }
 
@@ -102,6 +102,12 @@ impl CpuEngine {
     /// Who does the large products, on which instruction set.
     pub fn gemm(&self) -> Gemm {
         self.gemm
+    }
+
+    /// How time steps run: `fused`, the whole step in one kernel, which the LSTM has; or `batched`, the cell's equations after a matrix
+    /// product.
+    pub fn path(&self) -> &'static str {
+        if self.config.cell == Cell::Lstm { "fused" } else { "batched" }
     }
 
     /// Rows of a shard.
@@ -220,7 +226,7 @@ impl Engine for CpuEngine {
     }
 
     fn state(&self) -> State {
-        let mut state = State::zeros(self.config.layers, self.rows(), self.config.hidden);
+        let mut state = State::zeros(&self.config, self.rows());
         for (l, arrays) in state.layers.iter_mut().enumerate() {
             for shard in &self.shards {
                 for (array, from) in arrays.iter_mut().zip([&shard.h[l], &shard.c[l]]) {
@@ -235,10 +241,7 @@ impl Engine for CpuEngine {
 
     fn set_state(&mut self, state: &State) {
         let rows = state.rows();
-        let shape = [rows, self.config.hidden];
-        let fits = |arrays: &Vec<Array2<f32>>| arrays.len() == 2 && arrays.iter().all(|a| a.shape() == shape);
-        let layers = state.layers.len() == self.config.layers;
-        assert!(layers && state.layers.iter().all(fits), "h and c [B, H] of each layer");
+        assert!(state.fits(&self.config), "the states [B, H] of each layer");
         if self.rows() != rows {
             self.shards = (0..rows)
                 .step_by(self.shard_rows)

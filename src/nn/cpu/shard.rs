@@ -2,9 +2,8 @@
 
 use super::weights::Weights;
 use crate::nn::engine::Masking;
-use crate::nn::lstm::GATES;
-use crate::nn::lstm::fast::{Cache, Entering, Input, InputGradients, Leaving, Tools, grow};
-use crate::nn::{Batch, ModelConfig, Parameters};
+use crate::nn::lstm::fast::{Cache, Entering, Input, InputGradients, Leaving, Step, Tools, grow};
+use crate::nn::{Batch, Cell, LayerMut, ModelConfig, Parameters};
 use hornpipe_kernels::dropout::{Dropout, Site};
 use hornpipe_kernels::elementwise::add_rows;
 use hornpipe_kernels::embedding::gather;
@@ -19,12 +18,14 @@ pub(super) struct Shard {
     pub rows: usize,
     /// `[R, H]` for each layer.
     pub h: Vec<Buffer>,
-    /// `[R, H]` for each layer.
+    /// `[R, H]` for each layer; empty where the cell has no such state.
     pub c: Vec<Buffer>,
     /// `[R, V]`: the logits after the last step, where they were asked for.
     pub logits: Buffer,
-    /// `[R, 4H]`: what the characters of a step of generation give to the first layer's gates.
+    /// `[R, G·H]`: what the characters of a step of generation give to the first layer's gates.
     gates: Buffer,
+    /// `[R, G·H]`: the side of a step (see [`batched`](crate::nn::cell::batched)); empty of an LSTM.
+    side: Buffer,
     /// `[R, H]` each: the new state of one layer in generation, then exchanged with that in `h` and `c`.
     next: [Buffer; 2],
 }
@@ -32,14 +33,17 @@ pub(super) struct Shard {
 impl Shard {
     pub fn new(config: &ModelConfig, first_row: usize, rows: usize) -> Self {
         let state = || Buffer::zeros(rows * config.hidden);
+        let memory = || Buffer::zeros(if config.cell.has_memory() { rows * config.hidden } else { 0 });
+        let gates = rows * config.cell.gates() * config.hidden;
         Shard {
             first_row,
             rows,
             h: vec![state(); config.layers],
-            c: vec![state(); config.layers],
+            c: vec![memory(); config.layers],
             logits: Buffer::zeros(rows * config.vocabulary),
-            gates: Buffer::zeros(rows * GATES * config.hidden),
-            next: [state(), state()],
+            gates: Buffer::zeros(gates),
+            side: Buffer::zeros(if config.cell == Cell::Lstm { 0 } else { gates }),
+            next: [state(), memory()],
         }
     }
 
@@ -52,15 +56,13 @@ impl Shard {
         tokens: &[u32],
         team: &mut Team,
     ) {
-        let Shard { first_row, rows, h, c, gates, next: [next_h, next_c], .. } = self;
-        let (isa, width) = (weights.linear.isa(), GATES * config.hidden);
+        let Shard { first_row, rows, h, c, gates, side, next: [next_h, next_c], .. } = self;
+        let (isa, width) = (weights.linear.isa(), config.cell.gates() * config.hidden);
         gather(isa, width, &weights.table, &tokens[*first_row..][..*rows], gates, team);
         for (l, layer) in weights.layers.iter().enumerate() {
             let (below, own) = h.split_at_mut(l);
-            match below.last() {
-                None => layer.first_step(gates, &own[0], &c[l], next_h, next_c, team),
-                Some(x) => layer.step(x, &own[0], &c[l], next_h, next_c, team),
-            }
+            let x = below.last().map(|x| &x[..]);
+            layer.step(x, Step { gates, side, h: &own[0], c: &c[l], next_h, next_c }, team);
             std::mem::swap(&mut own[0], next_h);
             std::mem::swap(&mut c[l], next_c);
         }
@@ -91,7 +93,7 @@ pub(super) struct Workspace {
     caches: Vec<Cache>,
     /// `[T, R, H]` for each layer: its output after dropout. Empty without dropout.
     dropped: Vec<Buffer>,
-    /// `[V, 4H]`: the gradient of what each character gives to the first layer's gates.
+    /// `[V, G·H]`: the gradient of what each character gives to the first layer's gates.
     d_table: Buffer,
     /// `[T, R, H]`: the gradient of a layer's output.
     d_h: Buffer,
@@ -129,7 +131,7 @@ impl Workspace {
     pub fn new(config: &ModelConfig, gemm: Gemm, team: Team) -> Self {
         let empty = || Buffer::zeros(0);
         Workspace {
-            caches: (0..config.layers).map(|_| Cache::new(config.hidden)).collect(),
+            caches: (0..config.layers).map(|_| Cache::new(config.cell, config.hidden)).collect(),
             dropped: vec![empty(); config.layers],
             d_table: empty(),
             d_h: empty(),
@@ -156,14 +158,14 @@ impl Workspace {
         let tokens = steps * rows;
         let Workspace { caches, dropped, d_table, d_h, logits, tools, .. } = self;
         caches.iter_mut().for_each(|cache| cache.prepare(steps, rows));
-        tools.prepare(rows, config.hidden);
+        tools.prepare(config.cell, rows, config.hidden);
         grow(logits, tokens * config.vocabulary);
         if purpose == Purpose::Training {
             grow(d_h, tokens * config.hidden);
             if config.dropout > 0.0 {
                 dropped.iter_mut().for_each(|d| grow(d, tokens * config.hidden));
             }
-            grow(d_table, config.vocabulary * GATES * config.hidden);
+            grow(d_table, config.vocabulary * config.cell.gates() * config.hidden);
         }
         fn reserve<T>(part: &mut Vec<T>, tokens: usize) {
             part.clear();
@@ -307,17 +309,19 @@ impl Workspace {
             let (below, rest) = caches.split_at_mut(l);
             let cache = &mut rest[0];
             let weights = &job.weights.layers[l];
-            let [d_w_ih, d_w_hh, d_bias] = gradients.slices_mut(gradients.layout().layer(l).w_ih);
+            let LayerMut { w_ih: d_w_ih, w_hh: d_w_hh, bias: d_bias, extra: d_extra } =
+                gradients.layer_mut(l);
             match below.last() {
                 None => {
                     let input = Input::Characters { tokens, table: &job.weights.table };
-                    let leaving = Leaving { d_w_hh, input: InputGradients::Characters(d_table) };
+                    let leaving = Leaving { d_w_hh, d_extra, input: InputGradients::Characters(d_table) };
                     cache.backward(Entering { weights, input, resets }, d_h, leaving, tools);
                 }
                 Some(cache_below) => {
                     let dropped = dropout.map(|_| &dropped[l - 1][..len]);
                     let input = Input::Below(dropped.unwrap_or(cache_below.output()));
-                    let leaving = Leaving { d_w_hh, input: InputGradients::Below { d_w_ih, d_bias } };
+                    let leaving =
+                        Leaving { d_w_hh, d_extra, input: InputGradients::Below { d_w_ih, d_bias } };
                     cache.backward(Entering { weights, input, resets }, d_h, leaving, tools);
                 }
             }
@@ -330,7 +334,7 @@ impl Workspace {
         let (vocabulary, inputs) = (job.config.vocabulary, job.config.input.size());
         let d_table = &self.d_table[..job.weights.table.len()];
         let Tools { gemm, scratch, team, .. } = &mut self.tools;
-        let [d_w_ih, _, d_bias] = gradients.slices_mut(gradients.layout().layer(0).w_ih);
+        let LayerMut { w_ih: d_w_ih, bias: d_bias, .. } = gradients.layer_mut(0);
         let features = Matrix::new(job.weights.features(job.parameters), vocabulary, inputs);
         let d_gates = Matrix::new(d_table, vocabulary, d_bias.len()).t();
         gemm.multiply(d_gates, features, Into::Overwrite, d_w_ih, scratch, team);

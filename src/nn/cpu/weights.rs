@@ -1,7 +1,6 @@
 //! All weights of a network as the kernels read them.
 
 use crate::nn::Input;
-use crate::nn::lstm::GATES;
 use crate::nn::lstm::fast::LayerWeights;
 use crate::nn::reference::scalar_input;
 use crate::nn::{ModelConfig, Parameters};
@@ -15,7 +14,7 @@ pub(crate) struct Weights {
     pub layers: Vec<LayerWeights>,
     /// `[V, I]`: what enters the first layer for each character; empty where that is the embedding.
     scalars: Vec<f32>,
-    /// `[V, 4H]`: what that gives to the gates of the first layer, bias included.
+    /// `[V, G·H]`: what that gives to the gates of the first layer, bias included.
     pub table: Buffer,
     /// `[V, H]`, for `h · wᵀ`.
     pub linear: Packed,
@@ -27,7 +26,7 @@ pub(crate) struct Weights {
 
 impl Weights {
     pub fn new(isa: Isa, config: &ModelConfig) -> Self {
-        let layer = |l| LayerWeights::new(isa, config.layer_input(l), config.hidden);
+        let layer = |l| LayerWeights::new(isa, config.cell, config.layer_input(l), config.hidden);
         let scalar = |character| scalar_input(character as u32, config.vocabulary);
         let scalars = match config.input {
             Input::Embedding(_) => Vec::new(),
@@ -35,7 +34,7 @@ impl Weights {
         };
         Weights {
             scalars,
-            table: Buffer::zeros(config.vocabulary * GATES * config.hidden),
+            table: Buffer::zeros(config.vocabulary * config.cell.gates() * config.hidden),
             layers: (0..config.layers).map(layer).collect(),
             linear: Packed::new(isa, config.hidden, config.vocabulary),
             linear_back: Packed::new(isa, config.vocabulary, config.hidden),
@@ -96,7 +95,8 @@ fn pack_layers(threads: &Threads, layers: &mut [LayerWeights], first: usize, par
         [layer] => {
             let at = parameters.layout().layer(first);
             let [w_ih, w_hh, bias] = [at.w_ih, at.w_hh, at.bias].map(|at| parameters.slice(at));
-            layer.pack_on(threads, w_ih, w_hh, bias);
+            let extra = at.extra.map_or(&[][..], |at| parameters.slice(at));
+            layer.pack_on(threads, w_ih, w_hh, bias, extra);
         }
         _ => {
             let (low, high) = layers.split_at_mut(layers.len() / 2);

@@ -11,7 +11,7 @@ mod plan;
 mod room;
 
 use super::engine::{Engine, LossSums, Masking, NotFinite, StepReport};
-use super::{Batch, ModelConfig, Parameters, State};
+use super::{Batch, Cell, ModelConfig, Parameters, State};
 use crate::optim::{Hyper, Moments, Optimizer};
 use hornpipe_kernels::dropout::Site;
 use hornpipe_kernels::gpu::{Array, Download, Gpu, GpuError, Program, SUMS};
@@ -47,6 +47,17 @@ pub struct GpuEngine {
     failure: Option<GpuError>,
 }
 
+/// Why a network cannot run on a GPU.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GpuEngineError {
+    /// The shaders are the LSTM's.
+    #[error("on a GPU there is only the LSTM; use --device cpu with --cell {0}")]
+    Cell(Cell),
+    /// What the GPU said.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+}
+
 /// Weights and moments, downloaded together.
 struct Mirror {
     parameters: Parameters,
@@ -60,14 +71,17 @@ impl GpuEngine {
     /// An engine with these weights, and room for batches of `steps` × `rows`, so that what is too large is told at once.
     ///
     /// # Errors
-    /// Where the device has no room, or allows no array as large.
+    /// Where the device has no room, or allows no array as large, or the network is not made of LSTMs.
     pub fn new(
         config: &ModelConfig,
         parameters: Parameters,
         optimizer: Optimizer,
         gpu: Gpu,
         (steps, rows): (usize, usize),
-    ) -> Result<Self, GpuError> {
+    ) -> Result<Self, GpuEngineError> {
+        if config.cell != Cell::Lstm {
+            return Err(GpuEngineError::Cell(config.cell));
+        }
         let device = Device::new(&gpu, config, &parameters, optimizer, rows)?;
         let room = Room::new(&gpu, config, steps, rows)?;
         let moments = Moments::zeros(optimizer, &parameters);
@@ -90,7 +104,10 @@ impl GpuEngine {
             failure: None,
             gpu,
         };
-        engine.gpu.failure().map_or(Ok(engine), Err)
+        match engine.gpu.failure() {
+            Some(failure) => Err(failure.into()),
+            None => Ok(engine),
+        }
     }
 
     /// The device.
@@ -259,8 +276,8 @@ impl Engine for GpuEngine {
     }
 
     fn state(&self) -> State {
-        let ModelConfig { layers, hidden, .. } = self.config;
-        let mut state = State::zeros(layers, self.rows(), hidden);
+        let hidden = self.config.hidden;
+        let mut state = State::zeros(&self.config, self.rows());
         if self.zero_state {
             return state;
         }
@@ -274,12 +291,8 @@ impl Engine for GpuEngine {
     }
 
     fn set_state(&mut self, state: &State) {
-        let (rows, layers) = (state.rows(), state.layers.len());
-        let fits = |arrays: &Vec<Array2<f32>>| {
-            arrays.len() == 2 && arrays.iter().all(|a| a.dim() == (rows, self.config.hidden))
-        };
-        let whole = layers == self.config.layers && state.layers.iter().all(fits);
-        assert!(whole, "h and c [B, H] of each layer");
+        assert!(state.fits(&self.config), "h and c [B, H] of each layer");
+        let rows = state.rows();
         if rows != self.rows() {
             self.plans.clear();
             if let Err(error) = self.device.set_rows(&self.gpu, &self.config, rows) {

@@ -1,6 +1,7 @@
 //! The LSTM layer on the kernels, for the rows of one shard: forward beside backward, one cache between them.
 //!
-//! `R` is the number of rows of the shard. The recurrence cannot be batched over time, everything else is:
+//! `R` is the number of rows of the shard. [Another cell](crate::nn::cell) has other gates than the four shown here and its own
+//! [step](batched), and is otherwise the same. The recurrence cannot be batched over time, everything else is:
 //!
 //! | product | shape | by |
 //! |---|---|---|
@@ -14,8 +15,10 @@
 //! the activations are read again while they are in cache. For the sums over `T·R` that means one addition more a chunk.
 
 use super::GATES;
+use crate::nn::Cell;
+use crate::nn::cell::batched;
 use crate::threads::Threads;
-use hornpipe_kernels::elementwise::add_rows;
+use hornpipe_kernels::elementwise::{add_assign, add_rows};
 use hornpipe_kernels::embedding::{gather, scatter_add};
 use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
 use hornpipe_kernels::{Buffer, Isa, Packed, Team, lstm};
@@ -28,85 +31,118 @@ pub struct LayerWeights {
     pub input: Packed,
     /// `w_ih`, for `d_a · w_ih`.
     pub input_back: Packed,
-    /// `w_ih` in gate order, for the fused step of generation.
-    input_gates: Packed,
-    /// `w_hh` in gate order, for the fused forward step.
-    recurrent: Packed,
-    /// `w_hh`, for the fused backward step.
-    recurrent_back: Packed,
     /// `[4H]`
     pub bias: Vec<f32>,
+    step: StepWeights,
+}
+
+/// What the time step reads.
+#[derive(Clone, Debug)]
+enum StepWeights {
+    Fused(Fused),
+    Batched(batched::Weights),
+}
+
+/// The weights of the fused kernels, which serve [`Cell::Lstm`].
+#[derive(Clone, Debug)]
+struct Fused {
+    /// `w_ih` in gate order, for the step of generation.
+    input: Packed,
+    /// `w_hh` in gate order, for the forward step.
+    recurrent: Packed,
+    /// `w_hh`, for the backward step.
+    recurrent_back: Packed,
 }
 
 impl LayerWeights {
     /// Room for a layer of `inputs` and `hidden` units.
-    pub fn new(isa: Isa, inputs: usize, hidden: usize) -> Self {
-        let gates = GATES * hidden;
+    pub fn new(isa: Isa, cell: Cell, inputs: usize, hidden: usize) -> Self {
+        let gates = cell.gates() * hidden;
         LayerWeights {
             input: Packed::new(isa, inputs, gates),
             input_back: Packed::new(isa, gates, inputs),
-            input_gates: Packed::new_gates(isa, inputs, hidden),
-            recurrent: Packed::new_gates(isa, hidden, hidden),
-            recurrent_back: Packed::new(isa, gates, hidden),
             bias: vec![0.0; gates],
+            step: match cell {
+                Cell::Lstm => StepWeights::Fused(Fused {
+                    input: Packed::new_gates(isa, inputs, hidden),
+                    recurrent: Packed::new_gates(isa, hidden, hidden),
+                    recurrent_back: Packed::new(isa, gates, hidden),
+                }),
+                cell => StepWeights::Batched(batched::Weights::new(isa, cell, hidden)),
+            },
         }
     }
 
-    /// Packs `w_ih [4H, I]`, `w_hh [4H, H]` and the bias `[4H]` for training.
-    pub fn pack(&mut self, w_ih: &[f32], w_hh: &[f32], bias: &[f32]) {
-        self.pack_on(&Threads::One, w_ih, w_hh, bias);
+    /// Packs `w_ih [4H, I]`, `w_hh [4H, H]`, the bias `[4H]` and what [`Cell::extra`] names for training.
+    pub fn pack(&mut self, w_ih: &[f32], w_hh: &[f32], bias: &[f32], extra: &[f32]) {
+        self.pack_on(&Threads::One, w_ih, w_hh, bias, extra);
     }
 
     /// The same on several threads.
-    pub(crate) fn pack_on(&mut self, threads: &Threads, w_ih: &[f32], w_hh: &[f32], bias: &[f32]) {
-        let LayerWeights { input, input_back, recurrent, recurrent_back, .. } = self;
+    pub(crate) fn pack_on(
+        &mut self,
+        threads: &Threads,
+        w_ih: &[f32],
+        w_hh: &[f32],
+        bias: &[f32],
+        extra: &[f32],
+    ) {
+        let LayerWeights { input, input_back, step, .. } = self;
         threads.join(
             || threads.join(|| input.pack_rows(w_ih), || input_back.pack_columns(w_ih)),
-            || threads.join(|| recurrent.pack_rows(w_hh), || recurrent_back.pack_columns(w_hh)),
+            || match step {
+                StepWeights::Fused(Fused { recurrent, recurrent_back, .. }) => {
+                    threads.join(|| recurrent.pack_rows(w_hh), || recurrent_back.pack_columns(w_hh));
+                }
+                StepWeights::Batched(weights) => weights.pack(w_hh, extra),
+            },
         );
         self.bias.copy_from_slice(bias);
     }
 
     /// Packs `w_ih [4H, I]` for generation.
     pub fn pack_generation(&mut self, w_ih: &[f32]) {
-        self.input_gates.pack_rows(w_ih);
-    }
-
-    /// One step of generation of the first layer: `gates [R, 4H]` is what the characters give, looked up; it is overwritten.
-    pub fn first_step(
-        &self,
-        gates: &mut [f32],
-        h: &[f32],
-        c: &[f32],
-        next_h: &mut [f32],
-        next_c: &mut [f32],
-        team: &mut Team,
-    ) {
-        lstm::Forward { w_hh: &self.recurrent, h_prev: h, c_prev: c, gates, c: next_c, h: next_h }.run(team);
-    }
-
-    /// One step of generation of a layer that has one below: `x [R, I]`, `h` and `c [R, H]`; `next_h` and `next_c` are overwritten.
-    pub fn step(
-        &self,
-        x: &[f32],
-        h: &[f32],
-        c: &[f32],
-        next_h: &mut [f32],
-        next_c: &mut [f32],
-        team: &mut Team,
-    ) {
-        lstm::ForwardInput {
-            w_ih: &self.input_gates,
-            w_hh: &self.recurrent,
-            bias: &self.bias,
-            x,
-            h_prev: h,
-            c_prev: c,
-            c: next_c,
-            h: next_h,
+        if let StepWeights::Fused(fused) = &mut self.step {
+            fused.input.pack_rows(w_ih);
         }
-        .run(team);
     }
+
+    /// One step of generation. `x [R, I]` is the output of the layer below; the first layer has none, and `gates [R, 4H]` is what the
+    /// characters give, looked up.
+    pub fn step(&self, x: Option<&[f32]>, step: Step, team: &mut Team) {
+        let Step { gates, side, h: h_prev, c: c_prev, next_h: h, next_c: c } = step;
+        match (&self.step, x) {
+            (StepWeights::Fused(fused), None) => {
+                lstm::Forward { w_hh: &fused.recurrent, h_prev, c_prev, gates, c, h }.run(team);
+            }
+            (StepWeights::Fused(Fused { input: w_ih, recurrent: w_hh, .. }), Some(x)) => {
+                lstm::ForwardInput { w_ih, w_hh, bias: &self.bias, x, h_prev, c_prev, c, h }.run(team);
+            }
+            (StepWeights::Batched(weights), x) => {
+                if let Some(x) = x {
+                    self.input.multiply(x, Some(&self.bias), gates, team);
+                }
+                weights.forward(batched::Forward { h_prev, c_prev, gates, side, c, h }, team);
+            }
+        }
+    }
+}
+
+/// What a step of generation works on; all but `h` and `c` is overwritten.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// `[R, 4H]`
+    pub gates: &'a mut [f32],
+    /// `[R, 4H]`; empty of an LSTM, see [`batched`].
+    pub side: &'a mut [f32],
+    /// `[R, H]`
+    pub h: &'a [f32],
+    /// `[R, H]`; empty where the cell has none.
+    pub c: &'a [f32],
+    /// `[R, H]`: the new hidden state.
+    pub next_h: &'a mut [f32],
+    /// `[R, H]`: the new cell state; empty where the cell has none.
+    pub next_c: &'a mut [f32],
 }
 
 /// What enters a layer.
@@ -140,6 +176,8 @@ pub struct Entering<'a> {
 pub struct Leaving<'a> {
     /// `[4H, H]`
     pub d_w_hh: &'a mut [f32],
+    /// What [`Cell::extra`] names.
+    pub d_extra: &'a mut [f32],
     /// Those of the input.
     pub input: InputGradients<'a>,
 }
@@ -161,6 +199,7 @@ pub enum InputGradients<'a> {
 /// What one layer keeps from the forward pass for the backward pass.
 #[derive(Clone, Debug)]
 pub struct Cache {
+    cell: Cell,
     steps: usize,
     rows: usize,
     hidden: usize,
@@ -168,23 +207,27 @@ pub struct Cache {
     gates: Buffer,
     /// `[T + 1, R, H]`: entry `t` is the hidden state that enters step `t`, entry `t + 1` the one that leaves it.
     h: Buffer,
-    /// `[T + 1, R, H]`: likewise the cell state.
+    /// `[T + 1, R, H]`: likewise the cell state; empty where the cell has none.
     c: Buffer,
+    /// The side of a step, see [`batched`]: `[T, R, 4H]` of a GRU, which keeps it, else room for one step; empty of an LSTM.
+    side: Buffer,
     /// `[R, H]` twice: the entering state of a step at which some rows reset.
     entering: [Buffer; 2],
 }
 
 impl Cache {
     /// A cache for `hidden` units, without room yet.
-    pub fn new(hidden: usize) -> Self {
+    pub fn new(cell: Cell, hidden: usize) -> Self {
         let empty = || Buffer::zeros(0);
         Cache {
+            cell,
             steps: 0,
             rows: 0,
             hidden,
             gates: empty(),
             h: empty(),
             c: empty(),
+            side: empty(),
             entering: [empty(), empty()],
         }
     }
@@ -193,10 +236,26 @@ impl Cache {
     pub fn prepare(&mut self, steps: usize, rows: usize) {
         (self.steps, self.rows) = (steps, rows);
         let size = rows * self.hidden;
-        grow(&mut self.gates, steps * GATES * size);
+        let (memory, sides, wide) = (self.memory(), self.sides(), self.cell.gates() * size);
+        grow(&mut self.gates, steps * wide);
         grow(&mut self.h, (steps + 1) * size);
-        grow(&mut self.c, (steps + 1) * size);
+        grow(&mut self.c, (steps + 1) * memory);
+        grow(&mut self.side, sides * wide);
         self.entering.iter_mut().for_each(|e| grow(e, size));
+    }
+
+    /// The numbers of a step's cell state.
+    fn memory(&self) -> usize {
+        if self.cell.has_memory() { self.rows * self.hidden } else { 0 }
+    }
+
+    /// The steps whose side has room.
+    fn sides(&self) -> usize {
+        match self.cell {
+            Cell::Lstm => 0,
+            Cell::Gru => self.steps,
+            _ => 1,
+        }
     }
 
     /// `[T, R, H]`: the layer's output. Whole only until the backward pass of this layer.
@@ -207,35 +266,41 @@ impl Cache {
 
     /// `[T, R, 4H]`: the activated gates. Whole only until the backward pass of this layer.
     pub fn gates(&self) -> &[f32] {
-        &self.gates[..self.steps * GATES * self.rows * self.hidden]
+        &self.gates[..self.steps * self.cell.gates() * self.rows * self.hidden]
     }
 
-    /// `[T, R, H]`: the cell state after each step.
+    /// `[T, R, H]`: the cell state after each step; empty where the cell has none.
     pub fn cell(&self) -> &[f32] {
-        let size = self.rows * self.hidden;
+        let size = self.memory();
         &self.c[size..(self.steps + 1) * size]
     }
 
-    /// The state that enters the first step, `h` and `c` each `[R, H]`, to be set.
-    pub fn initial_state(&mut self) -> (&mut [f32], &mut [f32]) {
-        let size = self.rows * self.hidden;
-        (&mut self.h[..size], &mut self.c[..size])
+    /// `[T, R, 3H]` of a GRU: the side of each step, see [`batched`]; empty for others.
+    pub fn side(&self) -> &[f32] {
+        let kept = if self.cell == Cell::Gru { self.steps } else { 0 };
+        &self.side[..kept * self.cell.gates() * self.rows * self.hidden]
     }
 
-    /// The state that left the last step, `h` and `c` each `[R, H]`.
+    /// The state that enters the first step, `h` and `c` each `[R, H]`, to be set; `c` is empty where the cell has none.
+    pub fn initial_state(&mut self) -> (&mut [f32], &mut [f32]) {
+        let (size, memory) = (self.rows * self.hidden, self.memory());
+        (&mut self.h[..size], &mut self.c[..memory])
+    }
+
+    /// The state that left the last step, `h` and `c` each `[R, H]`; `c` is empty where the cell has none.
     pub fn final_state(&self) -> (&[f32], &[f32]) {
-        let size = self.rows * self.hidden;
-        let last = self.steps * size..(self.steps + 1) * size;
-        (&self.h[last.clone()], &self.c[last])
+        let (size, memory, steps) = (self.rows * self.hidden, self.memory(), self.steps);
+        (&self.h[steps * size..(steps + 1) * size], &self.c[steps * memory..(steps + 1) * memory])
     }
 
     /// Runs the layer over its input from the initial state.
     pub fn forward(&mut self, input: Entering, team: &mut Team) {
         let Entering { weights, input, resets } = input;
         let (rows, hidden) = (self.rows, self.hidden);
-        let (size, width) = (rows * hidden, GATES * hidden);
-        let isa = weights.recurrent.isa();
-        let Cache { gates, h, c, entering, .. } = self;
+        let (size, memory, width) = (rows * hidden, self.memory(), self.cell.gates() * hidden);
+        let isa = weights.input.isa();
+        let sides = self.sides();
+        let Cache { gates, h, c, side, entering, .. } = self;
         for steps in chunks(self.steps, rows) {
             let tokens = steps.start * rows..steps.end * rows;
             let gates = &mut gates[tokens.start * width..tokens.end * width];
@@ -248,20 +313,22 @@ impl Cache {
                     gather(isa, width, table, &index[tokens], gates, team);
                 }
             }
-            for (t, gates) in steps.zip(gates.chunks_exact_mut(GATES * size)) {
+            for (t, gates) in steps.zip(gates.chunks_exact_mut(rows * width)) {
                 let resets = &resets[t * rows..(t + 1) * rows];
                 let (h_prev, h) = h[t * size..(t + 2) * size].split_at_mut(size);
-                let (c_prev, c) = c[t * size..(t + 2) * size].split_at_mut(size);
+                let (c_prev, c) = c[t * memory..(t + 2) * memory].split_at_mut(memory);
                 let [entering_h, entering_c] = entering;
-                lstm::Forward {
-                    w_hh: &weights.recurrent,
-                    h_prev: unless_reset(h_prev, resets, entering_h),
-                    c_prev: unless_reset(c_prev, resets, entering_c),
-                    gates,
-                    c,
-                    h,
+                let h_prev = unless_reset(h_prev, resets, entering_h);
+                let c_prev = unless_reset(c_prev, resets, entering_c);
+                match &weights.step {
+                    StepWeights::Fused(Fused { recurrent: w_hh, .. }) => {
+                        lstm::Forward { w_hh, h_prev, c_prev, gates, c, h }.run(team);
+                    }
+                    StepWeights::Batched(weights) => {
+                        let side = &mut side[t.min(sides - 1) * rows * width..][..rows * width];
+                        weights.forward(batched::Forward { h_prev, c_prev, gates, side, c, h }, team);
+                    }
                 }
-                .run(team);
             }
         }
     }
@@ -270,9 +337,10 @@ impl Cache {
     /// that one's output. All of `gradients` are **overwritten**. Afterwards the layer's output is no longer whole.
     pub fn backward(&mut self, input: Entering, d_h: &mut [f32], gradients: Leaving, tools: &mut Tools) {
         let Entering { weights, input, resets } = input;
-        let Leaving { d_w_hh, input: mut input_gradients } = gradients;
-        let (rows, hidden, width) = (self.rows, self.hidden, GATES * self.hidden);
-        tools.d_c[..rows * hidden].fill(0.0);
+        let Leaving { d_w_hh, d_extra, input: mut input_gradients } = gradients;
+        let (rows, hidden, width) = (self.rows, self.hidden, self.cell.gates() * self.hidden);
+        tools.begin_backward(rows * hidden);
+        d_extra.fill(0.0);
         match &mut input_gradients {
             InputGradients::Below { d_bias, .. } => d_bias.fill(0.0),
             InputGradients::Characters(d_table) => d_table.fill(0.0),
@@ -280,7 +348,12 @@ impl Cache {
         let mut into = Into::Overwrite;
         for steps in chunks(self.steps, rows).rev() {
             for t in steps.clone().rev() {
-                self.step_backward(weights, resets, t, d_h, tools);
+                match &weights.step {
+                    StepWeights::Fused(fused) => self.fused_backward(fused, resets, t, d_h, tools),
+                    StepWeights::Batched(batched) => {
+                        self.batched_backward(batched, resets, t, d_h, d_extra, tools);
+                    }
+                }
             }
             let (from, to) = (steps.start * rows, steps.end * rows);
             // The entering states are zero where a step resets; of what is not zeroed here, the step before had its use.
@@ -291,7 +364,11 @@ impl Cache {
             let gates = &self.gates[from * width..to * width];
             let d_gates = Matrix::new(gates, to - from, width).t();
             let h_prev = Matrix::new(&self.h[from * hidden..to * hidden], to - from, hidden);
-            gemm.multiply(d_gates, h_prev, into, d_w_hh, scratch, team);
+            let d_side = match self.cell {
+                Cell::Gru => Matrix::new(&self.side[from * width..to * width], to - from, width).t(),
+                _ => d_gates,
+            };
+            gemm.multiply(d_side, h_prev, into, d_w_hh, scratch, team);
             match (input, &mut input_gradients) {
                 (Input::Below(x), InputGradients::Below { d_w_ih, d_bias }) => {
                     let inputs = weights.input.depth();
@@ -311,14 +388,7 @@ impl Cache {
     }
 
     /// Turns the gates of step `t` into their gradients.
-    fn step_backward(
-        &mut self,
-        weights: &LayerWeights,
-        resets: &[bool],
-        t: usize,
-        d_h: &[f32],
-        tools: &mut Tools,
-    ) {
+    fn fused_backward(&mut self, weights: &Fused, resets: &[bool], t: usize, d_h: &[f32], tools: &mut Tools) {
         let (rows, hidden) = (self.rows, self.hidden);
         let (size, wide) = (rows * hidden, GATES * rows * hidden);
         let own_resets = &resets[t * rows..(t + 1) * rows];
@@ -339,6 +409,53 @@ impl Cache {
         }
         .run(&mut tools.team);
         for_each_reset(own_resets, |r| d_c[r * hidden..(r + 1) * hidden].fill(0.0));
+    }
+
+    /// The same of a cell that is not fused.
+    fn batched_backward(
+        &mut self,
+        weights: &batched::Weights,
+        resets: &[bool],
+        t: usize,
+        d_h: &[f32],
+        d_extra: &mut [f32],
+        tools: &mut Tools,
+    ) {
+        let (size, memory) = (self.rows * self.hidden, self.memory());
+        let wide = self.cell.gates() * size;
+        let resets = &resets[t * self.rows..(t + 1) * self.rows];
+        let side = t.min(self.sides() - 1) * wide;
+        let Cache { cell, hidden, gates, h, c, side: sides, entering: [entering_h, entering_c], .. } = self;
+        let (gates, side) = (&mut gates[t * wide..][..wide], &mut sides[side..][..wide]);
+        let Tools { team, d_c, d_h_next, d_prev, .. } = tools;
+        let (d_h_next, d_prev, d_c) = (&mut d_h_next[..size], &mut d_prev[..size], &mut d_c[..size]);
+        // What comes beside the product from the step after: to c, or to h.
+        if cell.has_memory() {
+            d_c.copy_from_slice(d_prev);
+        } else {
+            add_assign(weights.isa(), d_h_next, d_prev);
+        }
+        add_assign(weights.isa(), d_h_next, &d_h[t * size..(t + 1) * size]);
+        weights.backward(batched::Backward {
+            h_prev: unless_reset(&h[t * size..(t + 1) * size], resets, entering_h),
+            c_prev: unless_reset(&c[t * memory..(t + 1) * memory], resets, entering_c),
+            c: &c[(t + 1) * memory..(t + 2) * memory],
+            gates,
+            side,
+            d_h: d_h_next,
+            d_c,
+            d_prev,
+            d_extra,
+        });
+        if t == 0 {
+            return;
+        }
+        weights.back(if *cell == Cell::Gru { side } else { gates }, d_h_next, team);
+        for_each_reset(resets, |r| {
+            let units = r * *hidden..(r + 1) * *hidden;
+            d_h_next[units.clone()].fill(0.0);
+            d_prev[units].fill(0.0);
+        });
     }
 }
 
@@ -365,6 +482,9 @@ pub struct Tools {
     d_c: Buffer,
     /// `[R, 4H]`: the next step's gate gradients where some of its rows reset.
     d_gates_next: Buffer,
+    /// `[R, H]` each, of cells that are not fused: what the step after sends back to h by the product, and what beside it.
+    d_h_next: Buffer,
+    d_prev: Buffer,
 }
 
 impl Tools {
@@ -376,6 +496,8 @@ impl Tools {
             team,
             d_c: Buffer::zeros(0),
             d_gates_next: Buffer::zeros(0),
+            d_h_next: Buffer::zeros(0),
+            d_prev: Buffer::zeros(0),
         }
     }
 
@@ -386,9 +508,23 @@ impl Tools {
     }
 
     /// Makes them fit `rows` × `hidden`; allocates only where they were never as large.
-    pub fn prepare(&mut self, rows: usize, hidden: usize) {
+    pub fn prepare(&mut self, cell: Cell, rows: usize, hidden: usize) {
         grow(&mut self.d_c, rows * hidden);
-        grow(&mut self.d_gates_next, rows * GATES * hidden);
+        match cell {
+            Cell::Lstm => grow(&mut self.d_gates_next, rows * GATES * hidden),
+            _ => {
+                grow(&mut self.d_h_next, rows * hidden);
+                grow(&mut self.d_prev, rows * hidden);
+            }
+        }
+    }
+
+    /// Nothing comes from the step after the last.
+    fn begin_backward(&mut self, size: usize) {
+        for buffer in [&mut self.d_c, &mut self.d_h_next, &mut self.d_prev] {
+            let size = size.min(buffer.len());
+            buffer[..size].fill(0.0);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! with central differences and with PyTorch.
 
 use super::{F, G, GATES, I, O};
-use ndarray::{Array1, Array2, Array3, NdFloat};
+use ndarray::{Array1, Array2, Array3, ArrayView1, Axis, NdFloat};
 
 /// f32 or f64.
 pub trait Real: NdFloat + Into<f64> + std::iter::Sum {
@@ -33,6 +33,8 @@ pub struct Layer<R> {
     pub w_hh: Array2<R>,
     /// `[4H]`
     pub bias: Array1<R>,
+    /// What [another cell](crate::nn::cell) has besides: peepholes `[3H]` or `b_hn [H]`. Empty for an LSTM.
+    pub extra: Array1<R>,
 }
 
 impl<R: Real> Layer<R> {
@@ -42,6 +44,7 @@ impl<R: Real> Layer<R> {
             w_ih: Array2::zeros(self.w_ih.dim()),
             w_hh: Array2::zeros(self.w_hh.dim()),
             bias: Array1::zeros(self.bias.dim()),
+            extra: Array1::zeros(self.extra.dim()),
         }
     }
 
@@ -66,6 +69,11 @@ pub struct Cache<R> {
     pub c: Array3<R>,
     /// `[T, B, H]`: the hidden state after each step, which is the layer's output.
     pub h: Array3<R>,
+}
+
+/// `[N]`: the numbers of step `t` and row `b` of `[T, B, N]`.
+pub(crate) fn row<R>(array: &Array3<R>, t: usize, b: usize) -> ArrayView1<'_, R> {
+    array.index_axis(Axis(0), t).index_axis_move(Axis(0), b)
 }
 
 /// `1 / (1 + e^-x)`

@@ -3,7 +3,7 @@
 use crate::corpus::Vocabulary;
 use crate::nn::init::Initializer;
 use crate::nn::reference::{Network, backward, forward, loss, zero_states};
-use crate::nn::{Batch, Input, ModelConfig};
+use crate::nn::{Batch, Cell, Input, ModelConfig};
 use anyhow::Result;
 
 /// All that it has ever read. What follows an f, only a memory of the line tells.
@@ -21,6 +21,7 @@ const RATE: f64 = 1.0;
 pub fn model() -> Result<(Vocabulary, Network<f64>, f64)> {
     let vocabulary = Vocabulary::from_text(TUNE);
     let config = ModelConfig {
+        cell: Cell::Lstm,
         vocabulary: vocabulary.len(),
         input: Input::Embedding(EMBEDDING),
         hidden: HIDDEN,

@@ -3,7 +3,7 @@
 use contract::{About, Inference, Inputs, Job, Kind, Result, Training, Work};
 use hornpipe::exchange::{Given, safetensors};
 use hornpipe::nn::{
-    Batch, CpuEngine, Engine, Input, LossSums, Masking, ModelConfig, State, default_shard_rows,
+    Batch, Cell, CpuEngine, Engine, Input, LossSums, Masking, ModelConfig, State, default_shard_rows,
 };
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe_kernels::gemm::Gemm;
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
 
 fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     let config = ModelConfig {
+        cell: Cell::Lstm,
         vocabulary: job.vocabulary,
         input: Input::Embedding(job.embedding),
         hidden: job.hidden,
@@ -28,7 +29,7 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     let (parameters, shard_rows) = (model.parameters, default_shard_rows(job.batch));
     let mut engine =
         CpuEngine::new(&config, parameters, Optimizer::Adam, Gemm::detect()?, shard_rows, job.threads)?;
-    engine.set_state(&State::zeros(job.layers, job.batch, job.hidden));
+    engine.set_state(&State::zeros(&config, job.batch));
     let gemm = engine.gemm();
     let versions = vec![
         ("hornpipe", contract::locked("hornpipe")),
@@ -122,8 +123,7 @@ impl Inference for Asked {
     }
 
     fn rest(&mut self) -> Result<()> {
-        let (config, rows) = (self.engine.config(), self.batch.rows());
-        let state = State::zeros(config.layers, rows, config.hidden);
+        let state = State::zeros(self.engine.config(), self.batch.rows());
         self.engine.set_state(&state);
         Ok(())
     }
@@ -145,7 +145,8 @@ fn converted(batch: &contract::Batch) -> Batch {
 
 impl contract::Quality for Learning {
     fn rest(&mut self) -> Result<()> {
-        self.engine.set_state(&State::zeros(self.job.layers, self.job.batch, self.job.hidden));
+        let state = State::zeros(self.engine.config(), self.job.batch);
+        self.engine.set_state(&state);
         Ok(())
     }
 
@@ -159,7 +160,8 @@ impl contract::Quality for Learning {
 
     fn evaluate(&mut self, batch: &contract::Batch) -> Result<f64> {
         let carried = self.engine.state();
-        self.engine.set_state(&State::zeros(self.job.layers, batch.rows, self.job.hidden));
+        let state = State::zeros(self.engine.config(), batch.rows);
+        self.engine.set_state(&state);
         let nats = self.engine.evaluate(&converted(batch)).nats;
         self.engine.set_state(&carried);
         Ok(nats)
