@@ -53,6 +53,7 @@
 //! 2. [`nn::reference`]: the whole network around it, loss included; [`optim::reference`]: the update rules.
 //! 3. [`nn::Batch`] and [`corpus`]: what enters, and how tunes become it.
 //! 4. [`nn::lstm::fast`]: the same layer on kernels; then `kernels/src/lstm` and `kernels/src/tile.rs`, where the time goes.
+//!    [`nn::cell`] has its variants, GRU and RNN.
 //! 5. [`nn::CpuEngine`]: shards, threads, and the one place where sums are added up.
 //! 6. [`train::Trainer`], then [`generate`](mod@generate).
 //!

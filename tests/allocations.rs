@@ -5,7 +5,7 @@ mod common;
 use common::{Random, Weighing, config, cpu, name};
 use hornpipe::corpus::{Corpus, Epoch, EvaluationWindows, Streams, Windows, composer::compose, parse};
 use hornpipe::inspect::{Reading, Recorder, Sequence, read};
-use hornpipe::nn::{Batch, Engine, Input, Masking, ModelConfig};
+use hornpipe::nn::{Batch, Cell, Engine, Input, Masking, ModelConfig};
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe::train::{
     Control, Data, EpochMetrics, Objective, Observer, Preset, Settings, StepInfo, Trainer, build_engine,
@@ -132,6 +132,9 @@ fn the_steady_state_allocates_nothing_of_its_own() {
         (network(), ROWS),
         // One shard, and units enough that a team of both threads splits each kernel.
         (config(20, Input::Embedding(8), 128, 2, 0.2), SHARD_ROWS),
+        // Steps that are not fused.
+        (ModelConfig { cell: Cell::Gru, ..network() }, ROWS),
+        (ModelConfig { cell: Cell::Peepholes, ..network() }, ROWS),
     ] {
         own_products_on_two_threads(&network, rows);
     }

@@ -78,6 +78,20 @@ fn a_summary_names_the_cell_and_counts_its_parameters() {
 }
 
 #[test]
+fn a_presets_network_with_another_cell() {
+    let of = |more: &[&str]| {
+        let mut command = hornpipe(["summary", "--preset", "article", "--json"]);
+        json(&succeeds(command.args(more)))["parameters"].as_u64()
+    };
+    // Embedding and linear layer, and 256·(32 + 256 + 1) + 2·256·(256 + 256 + 1) for each gate.
+    let (around, gate) = (93 * 32 + 93 * 256 + 93, 256 * 289 + 2 * 256 * 513);
+    assert_eq!((of(&[]), of(&["--cell", "lstm"])), (Some(around + 4 * gate), Some(1_373_437)));
+    assert_eq!(of(&["--cell", "gru"]), Some(around + 3 * gate + 3 * 256));
+    assert_eq!(of(&["--cell", "rnn"]), Some(around + gate));
+    refused_with(&mut on_run("summary", Cell::Gru, &["--cell", "rnn"]), "cannot be used with");
+}
+
+#[test]
 fn a_checkpoint_of_another_cell_is_its_own() {
     for cell in Cell::ALL {
         let checkpoint = checkpoint(cell);

@@ -62,6 +62,11 @@ const KINDS: [KindRow; 18] = [
     (Kind::Major9, &[0, 4, 7, 11, 14], "major-ninth", &["maj9", "M9"]),
 ];
 
+/// All that may stand after a root, without what a slash begins.
+pub(super) fn suffixes() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().flat_map(|row| row.3).copied().filter(|suffix| suffix.is_ascii() && !suffix.starts_with('/'))
+}
+
 impl Kind {
     fn row(self) -> &'static KindRow {
         KINDS.iter().find(|row| row.0 == self).unwrap_or(&KINDS[0])

@@ -11,6 +11,8 @@
 //!                           what sounds when     └─► pluck ─► Stereo ─► wav
 //! ```
 //!
+//! [`Grammar`] goes the other way: it follows a tune while it is written, and says which characters lead to one that passes.
+//!
 //! [`page`](page()) puts text, picture and a player together.
 //!
 //! `README.md` beside the source says how far to trust it: what abc2midi finds in the same tunes.
@@ -18,6 +20,7 @@
 mod check;
 mod diagnostic;
 mod fraction;
+mod grammar;
 mod harmony;
 mod key;
 mod meter;
@@ -43,6 +46,7 @@ mod xml;
 pub use check::{Report, check};
 pub use diagnostic::{Diagnostic, Place, Problem, Severity};
 pub use fraction::Fraction;
+pub use grammar::{Constraints, Grammar, GrammarError, Rules};
 pub use harmony::{Harmony, Kind};
 pub use key::{Key, Mode, Tonic};
 pub use meter::{Meter, Tempo};
@@ -54,6 +58,7 @@ pub use perform::{Player, Strike, perform};
 pub use pitch::{LETTERS, Pitch, SEMITONES, accidental};
 pub use reader::read;
 pub use roll::roll;
+pub use scan::fields;
 pub use strain::{Strain, strains};
 pub use synth::{RATE, Stereo, TooMuchSound, pluck, samples};
 pub use timeline::{Measure, Sound, Timeline};

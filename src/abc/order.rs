@@ -42,11 +42,7 @@ pub fn playing_order(tune: &Tune) -> Result<Vec<Section>, TooLong> {
         order.extend(tune.header.parts.iter().copied().map(Some));
     } else if tune.voices.len() > 1 && labelled {
         // Voices come together at each part, wherever each of them begins.
-        for (part, _) in parts.iter().flatten() {
-            if !order.contains(part) {
-                order.push(*part);
-            }
-        }
+        order = labels(&parts);
     } else {
         let voices = tune.voices.iter().map(|v| played(&v.bars, 0..v.bars.len()));
         return Ok(vec![Section { part: None, voices: voices.collect::<Result<_, _>>()? }]);
@@ -82,21 +78,26 @@ fn parts(bars: &[Bar]) -> Vec<Part> {
     parts
 }
 
-/// For each voice its bars, with gaps so that voices which begin with a later part stand below that part.
-pub(super) fn aligned(voices: &[&Voice]) -> Vec<Vec<Option<usize>>> {
-    let cut: Vec<_> = voices.iter().map(|v| parts(&v.bars)).collect();
+/// The letters of all voices' parts, each once, in the order in which they come.
+fn labels(parts: &[Vec<Part>]) -> Vec<Option<char>> {
     let mut labels = Vec::new();
-    for (label, _) in cut.iter().flatten() {
+    for (label, _) in parts.iter().flatten() {
         if !labels.contains(label) {
             labels.push(*label);
         }
     }
+    labels
+}
+
+/// For each voice its bars, with gaps so that voices which begin with a later part stand below that part.
+pub(super) fn aligned(voices: &[&Voice]) -> Vec<Vec<Option<usize>>> {
+    let cut: Vec<_> = voices.iter().map(|v| parts(&v.bars)).collect();
     let mut rows = vec![Vec::new(); voices.len()];
     if let [row] = &mut rows[..] {
         row.extend((0..voices[0].bars.len()).map(Some));
         return rows;
     }
-    for label in labels {
+    for label in labels(&cut) {
         let bars = |parts: &Vec<Part>| -> Vec<usize> {
             parts.iter().filter(|(l, _)| *l == label).flat_map(|(_, range)| range.clone()).collect()
         };
@@ -140,12 +141,8 @@ mod tests {
         let mut letters = String::new();
         for section in playing_order(tune).unwrap() {
             for (voice, bars) in tune.voices.iter().zip(section.voices) {
-                for bar in bars {
-                    letters.extend(voice.bars[bar].events.iter().find_map(|e| match &e.kind {
-                        super::super::EventKind::Note(note) => Some(note.heads[0].pitch.letter()),
-                        _ => None,
-                    }));
-                }
+                let notes = bars.into_iter().filter_map(|bar| voice.bars[bar].notes().next());
+                letters.extend(notes.map(|(_, note)| note.heads[0].pitch.letter()));
             }
         }
         letters

@@ -29,6 +29,12 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
+/// The texts of all fields of this letter in a tune, or in any text, in order: `G` for `K:G`.
+pub fn fields(text: &str, name: char) -> impl Iterator<Item = &str> {
+    let fields = lines(text).filter_map(|line| line.without_comment().field());
+    fields.filter(move |(letter, _)| *letter == name).map(|(_, text)| text)
+}
+
 impl<'a> Line<'a> {
     /// The line without its comment: from a `%` on that no `\` escapes.
     pub fn without_comment(self) -> Line<'a> {

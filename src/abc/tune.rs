@@ -27,10 +27,7 @@ impl Tune {
 
     /// All notes, voice after voice, in the order of the text.
     pub fn notes(&self) -> impl Iterator<Item = (&Event, &Note)> {
-        self.voices.iter().flat_map(|v| &v.bars).flat_map(|b| &b.events).filter_map(|e| match &e.kind {
-            EventKind::Note(note) => Some((e, note)),
-            _ => None,
-        })
+        self.voices.iter().flat_map(|v| &v.bars).flat_map(Bar::notes)
     }
 }
 
@@ -113,6 +110,14 @@ impl Bar {
     /// The sum of the lengths of its notes and rests.
     pub fn length(&self) -> Fraction {
         self.events.iter().filter_map(|e| e.kind.length()).sum()
+    }
+
+    /// Its notes, each with its event.
+    pub fn notes(&self) -> impl Iterator<Item = (&Event, &Note)> {
+        self.events.iter().filter_map(|e| match &e.kind {
+            EventKind::Note(note) => Some((e, note)),
+            _ => None,
+        })
     }
 
     /// Whether it has a note or a rest.

@@ -36,6 +36,7 @@ pub struct Wanted<'a> {
     pub gemm: Gemm,
     pub threads: usize,
     /// `T` and `B` of the batches to come, as far as known.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only a GPU makes its room beforehand"))]
     pub shape: (usize, usize),
 }
 

@@ -5,8 +5,9 @@ use super::generate_format::Format;
 use super::output::{self, tell, thousands};
 use super::progress::Bar;
 use super::{interrupt, load};
+use crate::abc::{Constraints, Key, Meter, fields};
 use crate::corpus::{READ_LIMIT, read_file};
-use crate::generate::{Generated, Prime, Request, Sampling, generate, number_tunes};
+use crate::generate::{Generated, Prime, Request, Sampling, best_of, generate, number_tunes};
 use crate::nn::Engine;
 use crate::random::{Purpose, below, generator};
 use crate::train::{Objective, Snapshot};
@@ -21,6 +22,9 @@ use std::time::Instant;
 ///
 /// A model trained many-to-many carries its state from character to character. One trained many-to-one, as in the
 /// article, sees a window of its own length instead, recomputed for every character.
+///
+/// With --valid every tune passes `hornpipe abc check`: what would not lead to a readable tune with full bars and closed repeats
+/// is never chosen, and the tune ends within --length. The model decides everything else.
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Args {
@@ -29,9 +33,9 @@ pub struct Args {
     /// How many tunes, written side by side as one batch.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     tunes: u32,
-    /// The most characters of one tune.
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    length: u32,
+    /// The most characters of one tune [default: 2000; more where --bars needs them].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    length: Option<u32>,
     /// How each tune begins; \n is a line end. One character is enough.
     #[arg(long, value_name = "TEXT")]
     prime: Option<String>,
@@ -41,6 +45,11 @@ pub struct Args {
     /// Begin after a random window of this corpus, as the article does; the window itself is not printed.
     #[arg(long, value_name = "CORPUS", conflicts_with_all = ["prime", "prime_file"])]
     random_window: Option<PathBuf>,
+    #[command(flatten)]
+    valid: Valid,
+    /// Write N tunes for each one asked for, and keep the one that is most probable to the model.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    best_of: u32,
     /// Always take the most probable character.
     #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]
     greedy: bool,
@@ -83,6 +92,87 @@ pub struct Args {
     threads: usize,
 }
 
+/// Tunes that are right by construction.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Valid tunes")]
+struct Valid {
+    /// Write only tunes that pass `hornpipe abc check`: readable, full bars, closed repeats, an end.
+    #[arg(long, conflicts_with = "no_until_end")]
+    valid: bool,
+    /// The key: G, F#m, Ador, …
+    #[arg(long, value_name = "KEY", requires = "valid")]
+    key: Option<String>,
+    /// The meter: 6/8, C, C|, …
+    #[arg(long, value_name = "METER", requires = "valid")]
+    meter: Option<String>,
+    /// The rhythm: reel, jig, …
+    #[arg(long, value_name = "RHYTHM", requires = "valid")]
+    rhythm: Option<String>,
+    /// The title.
+    #[arg(long, value_name = "TITLE", requires = "valid")]
+    title: Option<String>,
+    /// So many bars, as they are played without repeats: pick-ups and second endings do not count.
+    #[arg(long, value_name = "N", requires = "valid", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    bars: Option<u32>,
+}
+
+impl Valid {
+    fn constraints(&self) -> Option<Constraints> {
+        let Valid { valid, key, meter, rhythm, title, bars } = self;
+        let constraints = Constraints {
+            key: key.clone(),
+            meter: meter.clone(),
+            rhythm: rhythm.clone(),
+            title: title.clone(),
+            bars: *bars,
+        };
+        valid.then_some(constraints)
+    }
+
+    /// What is asked for must be what a given text says already.
+    fn agree(&self, given: &str) -> Result<()> {
+        let keys = |a: &str, b: &str| Key::parse(a) == Key::parse(b);
+        let meters = |a: &str, b: &str| Meter::parse(a) == Meter::parse(b);
+        let same = |a: &str, b: &str| a.trim() == b;
+        type Same<'a> = &'a dyn Fn(&str, &str) -> bool;
+        let asked: [(&str, char, &Option<String>, Same<'_>); 4] = [
+            ("key", 'K', &self.key, &keys),
+            ("meter", 'M', &self.meter, &meters),
+            ("rhythm", 'R', &self.rhythm, &same),
+            ("title", 'T', &self.title, &same),
+        ];
+        for (flag, name, asked, same) in asked {
+            let other =
+                fields(given, name).find(|text| asked.as_ref().is_some_and(|asked| !same(asked, text)));
+            if let (Some(asked), Some(other)) = (asked, other) {
+                bail!("--{flag} {asked}, but the given text says {name}:{other}; leave one of them out");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Characters that the models of this program take for a bar of music at most, chord symbols included.
+const BAR: u32 = 64;
+
+impl Args {
+    fn length(&self) -> u32 {
+        let bars = self.valid.bars.unwrap_or(0);
+        self.length.unwrap_or_else(|| 2000.max(400 + BAR * bars))
+    }
+
+    /// The beginning of a valid tune must agree with the flags, and goes on behind its last line, whatever blank lines follow.
+    fn given(&self, text: String) -> Result<String> {
+        if !self.valid.valid {
+            return Ok(text);
+        }
+        let text = text.replace("\r\n", "\n");
+        self.valid.agree(&text)?;
+        let line = if text.ends_with('\n') { "\n" } else { "" };
+        Ok(format!("{}{line}", text.trim_matches('\n')))
+    }
+}
+
 #[derive(Serialize)]
 struct Report {
     seed: u64,
@@ -96,6 +186,9 @@ struct Tune {
     prime_characters: usize,
     generated_characters: usize,
     ended: bool,
+    /// The mean of ln p over the generated characters, where there were several tries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_probability: Option<f64>,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -103,10 +196,17 @@ pub fn run(args: Args) -> Result<()> {
     let snapshot = load::snapshot(&args.checkpoint)?;
     // Randomness that only picks the seed; the seed is printed and decides everything else.
     let seed = args.seed.unwrap_or_else(|| RandomState::new().hash_one(0u8) % 1_000_000);
+    let tries = args.best_of as usize;
+    if args.tunes as usize * tries > 100_000 {
+        bail!(
+            "{} tunes, {tries} tries for each, are more than 100,000 together",
+            thousands(args.tunes as usize)
+        );
+    }
     let request = Request {
-        tunes: args.tunes as usize,
+        tunes: args.tunes as usize * tries,
         primes: vec![prime(&args, &snapshot, seed)?],
-        length: args.length as usize,
+        length: args.length() as usize,
         until_end: !args.no_until_end,
         window: window(&snapshot, args.window),
         sampling: Sampling {
@@ -115,6 +215,8 @@ pub fn run(args: Args) -> Result<()> {
             top_k: args.top_k,
             top_p: args.top_p,
         },
+        valid: args.valid.constraints(),
+        scored: tries > 1,
         seed,
     };
     // A wrong flag is told before threads are started.
@@ -142,6 +244,7 @@ pub fn run(args: Args) -> Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     let characters: usize = tunes.iter().map(|tune| tune.generated).sum();
     let rate = characters as f64 / seconds;
+    let tunes = best_of(tunes, tries);
     // What was written is not lost: the seed brings it back.
     write(&args, seed, rate, tunes).with_context(|| format!("with --seed {seed}"))?;
     tell!(
@@ -164,6 +267,7 @@ fn write(args: &Args, seed: u64, characters_per_second: f64, tunes: Vec<Generate
             prime_characters: tune.prime_characters,
             generated_characters: tune.generated,
             ended: tune.ended,
+            log_probability: tune.log_probability,
         })
         .collect();
     let report = serde_json::to_string(&Report { seed, characters_per_second, tunes })?;
@@ -178,12 +282,12 @@ fn prime(args: &Args, snapshot: &Snapshot, seed: u64) -> Result<Prime> {
         vocabulary.encode(&text).context("the model has never seen a character of the prime")
     };
     if let Some(text) = &args.prime {
-        return Ok(Prime::Text(encode(&text.replace("\\n", "\n"))?));
+        return Ok(Prime::Text(encode(&args.given(text.replace("\\n", "\n"))?)?));
     }
     if let Some(path) = &args.prime_file {
         let (name, bytes) = read_file(path, READ_LIMIT)?;
         let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
-        return Ok(Prime::Text(encode(&text)?));
+        return Ok(Prime::Text(encode(&args.given(text)?)?));
     }
     if let Some(path) = &args.random_window {
         let corpus = load::corpus(std::slice::from_ref(path))?;
@@ -227,6 +331,8 @@ pub fn one(engine: &mut dyn Engine, snapshot: &Snapshot, seed: u64) -> Result<St
         until_end: true,
         window: window(snapshot, None),
         sampling: Sampling { greedy: false, temperature: 0.7, top_k: None, top_p: None },
+        valid: None,
+        scored: false,
         seed,
     };
     let heard =

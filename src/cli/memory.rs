@@ -41,9 +41,14 @@ pub fn estimate(
     let more = Layout::new(config).len() as f64 * (4.0 + 2.0 * workers + levels);
     // A worker also keeps its inputs, dropped outputs and gradients: twice what `needed` counts of it.
     let workspace = (steps * shard_rows.min(rows)) as f64
-        * (6 * config.hidden * config.layers + config.vocabulary) as f64;
+        * (kept(config) * (config.hidden * config.layers) as f64 + config.vocabulary as f64);
     let needed = needed(config, optimizer, (steps, rows), shard_rows);
     (needed + 4.0 * (more + (2.0 * workers - 1.0) * workspace), available())
+}
+
+/// The numbers of each unit and step that are kept for the backward pass.
+fn kept(config: &ModelConfig) -> f64 {
+    (config.cell.gates() + config.cell.states().len()) as f64
 }
 
 /// Bytes that training needs at least.
@@ -57,9 +62,9 @@ fn needed(
     let (h, l, v) = (config.hidden as f64, config.layers as f64, config.vocabulary as f64);
     // Weights, gradients, moments.
     let parameters = Layout::new(config).len() as f64 * (2 + optimizer.moment_names().len()) as f64;
-    // Of one worker: four gates, h and c of each layer, and the logits.
-    let workspace = t * r * (6.0 * h * l + v);
-    let state = 2.0 * l * b * h;
+    // Of one worker: the gates and states of each layer (an LSTM's four, h and c), and the logits.
+    let workspace = t * r * (kept(config) * h * l + v);
+    let state = config.cell.states().len() as f64 * l * b * h;
     let batch = 3.0 * t * b;
     4.0 * (parameters + workspace + state + batch)
 }

@@ -3,7 +3,7 @@
 use super::load;
 use super::output::{self, thousands};
 use super::train_flags::PresetName;
-use crate::nn::{Input, Layout, ModelConfig};
+use crate::nn::{Cell, Input, Layout, ModelConfig};
 use crate::train::{Objective, Settings};
 use anyhow::Result;
 use serde::Serialize;
@@ -16,11 +16,14 @@ use std::path::PathBuf;
 #[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A checkpoint, or a run's folder.
-    #[arg(conflicts_with_all = ["preset", "vocab"])]
+    #[arg(conflicts_with_all = ["preset", "cell", "vocab"])]
     checkpoint: Option<PathBuf>,
     /// A preset's model.
     #[arg(long, value_enum, default_value = "folk")]
     preset: PresetName,
+    /// What the preset's layers are made of instead.
+    #[arg(long, value_enum)]
+    cell: Option<Cell>,
     /// The number of distinct characters.
     #[arg(long, value_name = "N", default_value_t = 93)]
     vocab: usize,
@@ -50,7 +53,10 @@ pub fn run(args: Args) -> Result<()> {
             let vocabulary = snapshot.vocabulary.len();
             (snapshot.settings, vocabulary)
         }
-        None => (args.preset.preset().settings(), args.vocab),
+        None => {
+            let settings = args.preset.preset().settings();
+            (Settings { cell: args.cell.unwrap_or(settings.cell), ..settings }, args.vocab)
+        }
     };
     settings.model(vocabulary).validate()?;
     if args.json {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::split::body;
+use crate::abc::fields;
 
 /// A name and how often it occurs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,7 +79,7 @@ pub fn stats(text_of_tunes: &[&str]) -> Stats {
         }
         lengths.push(length);
         for (counts, field) in headers.iter_mut().zip(['K', 'M', 'R']) {
-            if let Some(value) = header(text, field) {
+            if let Some(value) = fields(text, field).next() {
                 *counts.entry(value.to_string()).or_insert(0) += 1;
             }
         }
@@ -100,11 +101,6 @@ pub fn stats(text_of_tunes: &[&str]) -> Stats {
         longest: lengths.last().copied().unwrap_or(0),
         lengths: histogram(&lengths),
     }
-}
-
-/// The text of the first line that says `field:`, without the space around it.
-fn header(text: &str, field: char) -> Option<&str> {
-    text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim)
 }
 
 /// Counts, the highest first, then by name.

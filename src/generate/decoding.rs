@@ -3,6 +3,7 @@
 use super::row::Row;
 use super::sampling::Scratch;
 use super::{GenerateError, Request};
+use crate::corpus::Vocabulary;
 use crate::nn::{Batch, Engine, State};
 use ndarray::Axis;
 use std::ops::ControlFlow;
@@ -11,6 +12,7 @@ use std::ops::ControlFlow;
 pub(super) struct Decoder<'a> {
     engine: &'a mut dyn Engine,
     request: &'a Request,
+    vocabulary: &'a Vocabulary,
     newline: u32,
     on_progress: &'a mut dyn FnMut(usize) -> ControlFlow<()>,
     /// Characters generated so far, over all tunes.
@@ -24,11 +26,12 @@ impl<'a> Decoder<'a> {
     pub fn new(
         engine: &'a mut dyn Engine,
         request: &'a Request,
-        newline: u32,
+        vocabulary: &'a Vocabulary,
         on_progress: &'a mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Self {
         let (scratch, tokens) = (Scratch::default(), Vec::new());
-        Decoder { engine, request, newline, on_progress, written: 0, scratch, tokens }
+        let newline = vocabulary.newline();
+        Decoder { engine, request, vocabulary, newline, on_progress, written: 0, scratch, tokens }
     }
 
     /// Step `t` feeds character `t` of every running text. Where that is the last one known, its logits give the next.
@@ -78,7 +81,7 @@ impl<'a> Decoder<'a> {
             let logits = logits.as_standard_layout();
             let logits = logits.as_slice().expect("the standard layout is one slice");
             for (&row, logits) in live.iter().zip(logits.chunks_exact(vocabulary)) {
-                rows[row].write(logits, self.request, self.newline, &mut self.scratch)?;
+                rows[row].write(logits, self.request, self.vocabulary, &mut self.scratch)?;
                 self.written += 1;
             }
             live.retain(|&row| !rows[row].is_finished());
@@ -94,16 +97,16 @@ impl<'a> Decoder<'a> {
     /// One step of the network: each row of the batch is fed character `t` of its running text, and where the one after it
     /// is not known yet, it is chosen. Beyond its text it is fed a line feed for nothing.
     fn step(&mut self, rows: &mut [Row], live: &[usize], t: usize) -> Result<(), GenerateError> {
-        let Decoder { engine, request, newline, written, scratch, tokens, .. } = self;
+        let Decoder { engine, request, vocabulary, newline, written, scratch, tokens, .. } = self;
         tokens.clear();
         tokens.extend(live.iter().map(|&row| rows[row].at(t).unwrap_or(*newline)));
-        let vocabulary = engine.config().vocabulary;
+        let characters = engine.config().vocabulary;
         let logits = engine.advance(tokens);
         let logits = logits.as_standard_layout();
         let logits = logits.as_slice().expect("the standard layout is one slice");
-        for (&row, logits) in live.iter().zip(logits.chunks_exact(vocabulary)) {
+        for (&row, logits) in live.iter().zip(logits.chunks_exact(characters)) {
             if rows[row].awaits(t + 1) {
-                rows[row].write(logits, request, *newline, scratch)?;
+                rows[row].write(logits, request, vocabulary, scratch)?;
                 *written += 1;
             }
         }

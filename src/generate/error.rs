@@ -1,5 +1,7 @@
 //! Why nothing was generated.
 
+use crate::abc::GrammarError;
+
 /// Why nothing was generated. Each message is one sentence that says what to do where something can be done.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -48,6 +50,20 @@ pub enum GenerateError {
         vocabulary: usize,
         /// `V` of the network.
         network: usize,
+    },
+    /// No tune can be written by the rules of a valid one.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
+    /// A valid tune cannot go on: that is a defect of the grammar.
+    #[error(
+        "no character is allowed at character {character} of tune {tune}, which should not happen: please report it \
+         with the command and the seed"
+    )]
+    NothingAllowed {
+        /// The tune, counted from 1.
+        tune: usize,
+        /// The generated character of that tune, counted from 1.
+        character: usize,
     },
     /// The network's output is infinite or not a number.
     #[error(

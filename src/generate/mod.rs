@@ -9,6 +9,9 @@
 //! window    \n → c1,  \n c1 → c2,  …  cₖ₋ₙ … cₖ₋₁ → cₖ       n steps a character
 //! ```
 //!
+//! Where [valid](Request::valid) tunes are asked for, a [`Grammar`] follows each tune and says what may come next. What the network
+//! says of everything else is left out, and the rest keeps its proportions.
+//!
 //! All tunes are rows of one batch. Each has its own random numbers, and no row of a batch depends on another, so the
 //! text of a tune is the same whether it is written alone or with a thousand others.
 //!
@@ -16,11 +19,13 @@
 //! |---|---|
 //! | [`Sampling`] | from logits to a character |
 //! | [`generate`](generate()) | the two ways of decoding |
+//! | [`best_of`] | several tries for each tune |
 //! | [`number_tunes`] | many tunes as one ABC file |
 
 mod decoding;
 mod error;
 mod numbering;
+mod ranking;
 mod row;
 mod sampling;
 #[cfg(test)]
@@ -28,13 +33,16 @@ mod tests;
 
 pub use error::GenerateError;
 pub use numbering::number_tunes;
+pub use ranking::best_of;
 pub use sampling::{Sampling, Scratch};
 
+use crate::abc::{Constraints, Grammar, GrammarError, Rules};
 use crate::corpus::Vocabulary;
 use crate::nn::Engine;
 use decoding::Decoder;
 use row::Row;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// What stands before the first generated character. The integers are those of
 /// [`Vocabulary::encode`], which names the characters that a vocabulary lacks.
@@ -65,12 +73,16 @@ pub struct Request {
     pub window: Option<usize>,
     /// How a character is chosen.
     pub sampling: Sampling,
+    /// Only tunes that pass [`check`](crate::abc::check()), and meet these constraints; they always end, within `length`.
+    pub valid: Option<Constraints>,
+    /// Whether to measure how probable each tune is to the network.
+    pub scored: bool,
     /// What all random numbers follow from.
     pub seed: u64,
 }
 
 /// A generated tune.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
     /// The characters of a [`Prime::Text`], then the generated ones.
     pub text: String,
@@ -78,8 +90,11 @@ pub struct Generated {
     pub prime_characters: usize,
     /// How many were generated.
     pub generated: usize,
-    /// Whether it ended at a blank line; never where `until_end` was not asked for.
+    /// Whether it ended at a blank line; never where neither `until_end` nor `valid` was asked for.
     pub ended: bool,
+    /// The mean of ln p(character) over the generated characters, as the network says it at temperature 1 without filters and
+    /// masks; where it was asked for, and anything was generated.
+    pub log_probability: Option<f64>,
 }
 
 impl Request {
@@ -146,14 +161,41 @@ pub fn generate(
         return Err(GenerateError::VocabularySize { vocabulary: vocabulary.len(), network });
     }
     request.validate(network)?;
-    let newline = vocabulary.newline();
+    let grammars = grammars(vocabulary, request)?;
     let mut rows: Vec<Row> = (0..request.tunes)
-        .map(|tune| Row::new(tune as u32, request.prime(tune), newline, request.seed))
+        .map(|tune| {
+            let grammar = grammars.get(tune).or(grammars.first()).cloned();
+            Row::new(tune as u32, request.prime(tune), vocabulary.newline(), request.seed, grammar)
+        })
         .collect();
-    let mut decoder = Decoder::new(engine, request, newline, on_progress);
+    let mut decoder = Decoder::new(engine, request, vocabulary, on_progress);
     match request.window {
         None => decoder.carried(&mut rows)?,
         Some(window) => decoder.windowed(&mut rows, window)?,
     }
-    Ok(rows.into_iter().map(|row| row.finish(vocabulary)).collect())
+    Ok(rows.into_iter().map(|row| row.finish(vocabulary, request.scored)).collect())
+}
+
+/// For each prime, the grammar behind it; nothing where tunes need not be valid.
+fn grammars(vocabulary: &Vocabulary, request: &Request) -> Result<Vec<Grammar>, GrammarError> {
+    let Some(constraints) = &request.valid else { return Ok(Vec::new()) };
+    let text = |prime: &Prime| match prime {
+        Prime::Text(text) => vocabulary.decode(text),
+        // What comes before a tune is no part of it.
+        Prime::Start | Prime::Context(_) => String::new(),
+    };
+    let given: Vec<String> = request.primes.iter().map(text).collect();
+    let texts: Vec<&str> = given.iter().map(String::as_str).collect();
+    let rules = Arc::new(Rules::new(constraints, vocabulary.chars().iter().copied(), &texts)?);
+    let behind = |text: &str| {
+        let mut grammar = Grammar::new(Arc::clone(&rules));
+        grammar.read(text)?;
+        match grammar.shortest() {
+            Some(needed) if needed as usize > request.length => {
+                Err(GrammarError::Room { needed, room: request.length })
+            }
+            _ => Ok(grammar),
+        }
+    };
+    texts.into_iter().map(behind).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::sampling::Scratch;
 use super::{GenerateError, Generated, Prime, Request};
+use crate::abc::Grammar;
 use crate::corpus::Vocabulary;
 use crate::random::{Purpose, generator};
 use rand_chacha::ChaCha8Rng;
@@ -23,12 +24,16 @@ pub(super) struct Row {
     /// Where in `text` the generated characters begin.
     primed: usize,
     rng: ChaCha8Rng,
+    /// What may come next, where the tune has to be valid.
+    grammar: Option<Grammar>,
+    /// The sum of ln p over the generated characters, where it is asked for.
+    log_probability: f64,
     ended: bool,
     finished: bool,
 }
 
 impl Row {
-    pub fn new(tune: u32, prime: &Prime, newline: u32, seed: u64) -> Self {
+    pub fn new(tune: u32, prime: &Prime, newline: u32, seed: u64, grammar: Option<Grammar>) -> Self {
         let mut text = vec![newline];
         match prime {
             Prime::Start => {}
@@ -38,7 +43,8 @@ impl Row {
         let primed = text.len();
         let (body, output) = if matches!(prime, Prime::Context(_)) { (0, primed) } else { (1, 1) };
         let rng = generator(seed, Purpose::Sampling { tune });
-        Row { tune, text, body, output, primed, rng, ended: false, finished: false }
+        let log_probability = 0.0;
+        Row { tune, text, body, output, primed, rng, grammar, log_probability, ended: false, finished: false }
     }
 
     /// Characters of the running text.
@@ -71,26 +77,55 @@ impl Row {
         &mut self,
         logits: &[f32],
         request: &Request,
-        newline: u32,
+        vocabulary: &Vocabulary,
         scratch: &mut Scratch,
     ) -> Result<(), GenerateError> {
+        let newline = vocabulary.newline();
         let generated = self.text.len() - self.primed + 1;
+        let tune = self.tune as usize + 1;
         if !logits.iter().all(|logit| logit.is_finite()) {
-            return Err(GenerateError::NotFinite { tune: self.tune as usize + 1, character: generated });
+            return Err(GenerateError::NotFinite { tune, character: generated });
         }
-        self.text.push(request.sampling.sample(logits, &mut self.rng, scratch));
-        self.ended = request.until_end && self.text[self.output..].ends_with(&[newline, newline]);
+        let chosen = match &mut self.grammar {
+            None => request.sampling.sample(logits, &mut self.rng, scratch),
+            Some(grammar) => {
+                let room = request.length - generated;
+                let after = |token| grammar.after(vocabulary.char_at(token), room);
+                let chosen = request.sampling.sample_allowed(logits, &mut self.rng, scratch, after);
+                let (token, after) =
+                    chosen.ok_or(GenerateError::NothingAllowed { tune, character: generated })?;
+                *grammar = after;
+                token
+            }
+        };
+        if request.scored {
+            self.log_probability += log_softmax(logits, chosen as usize);
+        }
+        self.text.push(chosen);
+        self.ended = match &self.grammar {
+            Some(grammar) => grammar.is_finished(),
+            None => request.until_end && self.text[self.output..].ends_with(&[newline, newline]),
+        };
         self.finished = self.ended || generated >= request.length;
         Ok(())
     }
 
     /// The tune as far as it has come.
-    pub fn finish(self, vocabulary: &Vocabulary) -> Generated {
+    pub fn finish(self, vocabulary: &Vocabulary, scored: bool) -> Generated {
+        let generated = self.text.len() - self.primed;
         Generated {
             text: vocabulary.decode(&self.text[self.output..]),
             prime_characters: self.primed - self.output,
-            generated: self.text.len() - self.primed,
+            generated,
             ended: self.ended,
+            log_probability: (scored && generated > 0).then(|| self.log_probability / generated as f64),
         }
     }
+}
+
+/// ln of the softmax at one place.
+fn log_softmax(logits: &[f32], place: usize) -> f64 {
+    let largest = logits.iter().fold(f32::MIN, |a, &b| a.max(b));
+    let total: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    f64::from(logits[place] - largest) - total.ln()
 }

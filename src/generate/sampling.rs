@@ -43,6 +43,8 @@ pub struct Scratch {
     weights: Vec<f64>,
     /// `[V]`: the characters, likeliest first.
     order: Vec<u32>,
+    /// `[V]`: logits, less than every number where a character is not allowed.
+    masked: Vec<f32>,
 }
 
 impl Sampling {
@@ -84,9 +86,39 @@ impl Sampling {
         reached.unwrap_or(best) as u32
     }
 
+    /// Chooses among those characters only for which `after` gives something, and gives that too: the distribution is that of
+    /// [`sample`](Self::sample) with all other logits at -∞. None where nothing is allowed.
+    ///
+    /// What is drawn and not allowed is taken out, and another one drawn. That gives each allowed character its share of what
+    /// all allowed ones have together, as masking does, but asks only about those that are drawn. Filters are of allowed ones, so
+    /// that with a filter all are asked about first.
+    pub(super) fn sample_allowed<T>(
+        &self,
+        logits: &[f32],
+        rng: &mut impl Rng,
+        scratch: &mut Scratch,
+        mut after: impl FnMut(u32) -> Option<T>,
+    ) -> Option<(u32, T)> {
+        let mut masked = std::mem::take(&mut scratch.masked);
+        masked.clear();
+        masked.extend_from_slice(logits);
+        if self.top_k.is_some() || self.top_p.is_some() {
+            let forbidden = (0..).zip(&mut masked).filter(|(i, _)| after(*i).is_none());
+            forbidden.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
+        }
+        let mut found = None;
+        while found.is_none() && masked.iter().any(|&logit| logit > f32::NEG_INFINITY) {
+            let drawn = self.sample(&masked, rng, scratch);
+            found = after(drawn).map(|next| (drawn, next));
+            masked[drawn as usize] = f32::NEG_INFINITY;
+        }
+        scratch.masked = masked;
+        found
+    }
+
     /// Leaves every character's weight in `scratch`: 0 where it may not be chosen.
     fn weigh(&self, logits: &[f32], largest: f64, scratch: &mut Scratch) {
-        let Scratch { weights, order } = scratch;
+        let Scratch { weights, order, .. } = scratch;
         let temperature = f64::from(self.temperature);
         weights.clear();
         weights.extend(logits.iter().map(|&logit| ((f64::from(logit) - largest) / temperature).exp()));
@@ -222,6 +254,34 @@ mod tests {
         assert_eq!(allowed(sampling(1), &[-0.0, 0.0]), [0]);
         let greedy = Sampling { greedy: true, ..Sampling::default() };
         assert_eq!(greedy.sample(&[0.0, 3.0, 3.0], &mut rng(), &mut Scratch::default()), 1);
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_as_if_its_logit_were_minus_infinity() {
+        // The two that are not allowed have nearly all of the probability.
+        let logits = [0.5, 9.0, 2.0, 0.0, 8.0, -0.5];
+        let allowed = |i: u32| (i != 1 && i != 4).then_some(());
+        let draw = |sampling: Sampling| {
+            let (mut rng, mut scratch, mut counts) = (rng(), Scratch::default(), vec![0; 6]);
+            for _ in 0..40_000 {
+                let (i, ()) = sampling.sample_allowed(&logits, &mut rng, &mut scratch, allowed).unwrap();
+                counts[i as usize] += 1;
+            }
+            counts
+        };
+        let counts = draw(Sampling::default());
+        assert_eq!([counts[1], counts[4]], [0, 0]);
+        let kept = [counts[0], counts[2], counts[3], counts[5]];
+        // With 3 degrees of freedom: one of 10,000.
+        let chi_square = chi_square(&kept, &softmax(&[0.5, 2.0, 0.0, -0.5]));
+        assert!(chi_square < 21.2, "{chi_square}");
+        // A filter counts allowed ones.
+        let counts = draw(Sampling { top_k: Some(2), ..Sampling::default() });
+        assert!(counts[0] > 0 && counts[2] > counts[0] && counts[3] + counts[5] == 0, "{counts:?}");
+        assert_eq!(draw(Sampling { greedy: true, ..Sampling::default() })[2], 40_000);
+        let nothing =
+            Sampling::default().sample_allowed(&logits, &mut rng(), &mut Scratch::default(), |_| None::<()>);
+        assert_eq!(nothing, None);
     }
 
     fn logits() -> impl Strategy<Value = Vec<f32>> {

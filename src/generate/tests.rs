@@ -65,6 +65,8 @@ fn request(tunes: usize) -> Request {
         until_end: true,
         window: None,
         sampling: Sampling::default(),
+        valid: None,
+        scored: false,
         seed: 3,
     }
 }

@@ -85,10 +85,10 @@ pub struct Settings {
     /// The share of tunes that is held out.
     pub validation_fraction: f64,
     /// The version of the rule that says which; runs from before it was written down had the first.
-    #[serde(default = "first_split")]
+    #[serde(default = "first_split", skip_serializing_if = "is_first_split")]
     pub split_version: u32,
     /// What is made of the training tunes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Augment::is_none")]
     pub augment: Augment,
     /// Epochs without a better loss after which the run ends.
     pub patience: Option<u32>,
@@ -100,8 +100,19 @@ pub struct Settings {
     pub engine: EngineKind,
 }
 
+impl Augment {
+    fn is_none(&self) -> bool {
+        *self == Augment::None
+    }
+}
+
+// What old checkpoints do not have is not written where it says the same, so that they survive being read and written again.
 fn first_split() -> u32 {
     1
+}
+
+fn is_first_split(version: &u32) -> bool {
+    *version == first_split()
 }
 
 /// A setting that cannot be.

@@ -203,7 +203,7 @@ pub(super) fn draw_symbols(xml: &mut Xml, canvas: &Canvas, bars: &[Bar], system:
             let x = canvas.x(now).max(free);
             let (size, colour) = if chord { (12, "#222") } else { (10, "#777") };
             text(xml, x, canvas.chords(), "start", size, "normal", colour, content);
-            free = x + 0.62 * f64::from(size) * content.chars().count() as f64 + 3.0;
+            free = x + 0.7 * f64::from(size) * content.chars().count() as f64 + 4.0;
         }
         now += event.kind.length().unwrap_or(Fraction::ZERO);
     }

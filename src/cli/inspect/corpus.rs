@@ -2,7 +2,7 @@
 
 use crate::cli::output::tell;
 use crate::cli::{generate, load};
-use crate::corpus::{Tune, split};
+use crate::corpus::{Tune, split_by};
 use crate::inspect::{Reading, Sequence};
 use crate::train::Snapshot;
 use anyhow::{Context, Result, bail};
@@ -64,7 +64,8 @@ impl CorpusArgs {
             }
             corpus.tunes
         } else {
-            split(&corpus, snapshot.settings.seed, fraction).held_out
+            let settings = &snapshot.settings;
+            split_by(settings.split_version, &corpus, settings.seed, fraction).held_out
         };
         if tunes.is_empty() {
             bail!("the model's rule holds none of these tunes out; --all measures on all of them");
