@@ -1,12 +1,13 @@
 // The gradient of a bias: sums[n] = the sum of rows[r, n] over r.
 //
-// Shapes: rows [R, width]; sums [width] from `sums_at`.
+// Shapes: rows [R, width] from `rows_at`; sums [width] from `sums_at`.
 // Workgroup: 32 columns × 8 invocations, each of which adds every eighth row; then the eight in order. Dispatch: ceil(width / 32).
 // Bindings: 0 rows, 1 sums.
 
 struct ColumnSums {
     rows: u32,
     width: u32,
+    rows_at: u32,
     sums_at: u32,
 }
 
@@ -26,7 +27,7 @@ fn main(
     var sum = 0.0;
     if column < p.width {
         for (var r = local.y; r < p.rows; r += 8u) {
-            sum += rows[r * p.width + column];
+            sum += rows[p.rows_at + r * p.width + column];
         }
     }
     parts[index] = sum;

@@ -1,5 +1,6 @@
 //! `hornpipe evaluate`
 
+use super::device::Device;
 use super::output::tell;
 use super::progress::Bar;
 use super::{interrupt, load, output};
@@ -30,6 +31,9 @@ pub struct Args {
     /// compare with the best of them.
     #[arg(long, conflicts_with = "all")]
     ngram: bool,
+    /// Where the network runs: cpu, gpu, gpu:NUMBER or gpu:NAME (see `hornpipe bench devices`).
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = super::device::parse)]
+    device: Device,
     /// Threads to work on; 0 for all cores.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::train::threads)]
     threads: usize,
@@ -65,7 +69,8 @@ pub fn run(args: Args) -> Result<()> {
         format!("the corpus has characters that {} was not trained on", args.checkpoint.display())
     })?;
     let evaluation = Evaluation::new(&encoded, &snapshot.vocabulary, &snapshot.settings)?;
-    let (mut engine, _) = load::engine(&snapshot, args.threads)?;
+    let shape = (snapshot.settings.seq_len, snapshot.settings.batch_size);
+    let (mut engine, _) = load::engine_on(&args.device, &snapshot, args.threads, shape)?;
     interrupt::catch("stopping")?;
     let bar = Bar::percent("evaluating");
     let quality = evaluation.run(engine.as_mut(), &mut |done| {
@@ -73,6 +78,9 @@ pub fn run(args: Args) -> Result<()> {
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.clear();
+    if let Some(cause) = engine.failure() {
+        bail!("{cause}; nothing was measured");
+    }
     let Some(quality) = quality else { bail!("interrupted; nothing was measured") };
     let ngram = if args.ngram { Some(ngram(&snapshot, &encoded, &others)?) } else { None };
     report(&args, quality, evaluation.characters(), tunes.len(), ngram)

@@ -1,5 +1,6 @@
 //! `hornpipe generate`
 
+use super::device::Device;
 use super::generate_format::Format;
 use super::output::{self, tell, thousands};
 use super::progress::Bar;
@@ -83,6 +84,9 @@ pub struct Args {
     /// One line of JSON for all tunes instead of ABC.
     #[arg(long)]
     json: bool,
+    /// Where the network runs: cpu, gpu, gpu:NUMBER or gpu:NAME (see `hornpipe bench devices`).
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = super::device::parse)]
+    device: Device,
     /// Threads to work on; 0 for all cores.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::train::threads)]
     threads: usize,
@@ -217,7 +221,8 @@ pub fn run(args: Args) -> Result<()> {
     };
     // A wrong flag is told before threads are started.
     request.validate(snapshot.vocabulary.len())?;
-    let (mut engine, _) = load::engine(&snapshot, args.threads)?;
+    let shape = (request.window.unwrap_or(1), request.tunes);
+    let (mut engine, _) = load::engine_on(&args.device, &snapshot, args.threads, shape)?;
     interrupt::catch("stopping; what there is so far is written")?;
     let began = Instant::now();
     let most = request.tunes * request.length;
@@ -232,6 +237,9 @@ pub fn run(args: Args) -> Result<()> {
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.clear();
+    if let Some(cause) = engine.failure() {
+        bail!("{cause}; nothing was written");
+    }
     let tunes = tunes?;
     let seconds = began.elapsed().as_secs_f64();
     let characters: usize = tunes.iter().map(|tune| tune.generated).sum();

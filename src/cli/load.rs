@@ -1,9 +1,10 @@
 //! Corpora and checkpoints, as commands ask for them.
 
+use super::device::{Device, Wanted};
 use crate::checkpoint::Checkpoint;
 use crate::corpus::{self, Corpus, composer};
 use crate::nn::Engine;
-use crate::train::{Snapshot, build_engine};
+use crate::train::Snapshot;
 use anyhow::{Context, Result, bail};
 use hornpipe_kernels::gemm::Gemm;
 use std::path::{Path, PathBuf};
@@ -41,8 +42,18 @@ pub fn snapshot(path: &Path) -> Result<Snapshot> {
 
 /// An engine with a snapshot's weights, and who computes.
 pub fn engine(snapshot: &Snapshot, threads: usize) -> Result<(Box<dyn Engine>, Gemm)> {
+    engine_on(&Device::Cpu, snapshot, threads, (1, 1))
+}
+
+/// The same on a device, for batches of this shape `(T, B)`.
+pub fn engine_on(
+    device: &Device,
+    snapshot: &Snapshot,
+    threads: usize,
+    shape: (usize, usize),
+) -> Result<(Box<dyn Engine>, Gemm)> {
     let gemm = Gemm::detect()?;
-    let parameters = snapshot.parameters.clone();
-    let engine = build_engine(&snapshot.settings, parameters, snapshot.vocabulary.len(), gemm, threads)?;
-    Ok((engine, gemm))
+    let (parameters, vocabulary) = (snapshot.parameters.clone(), snapshot.vocabulary.len());
+    let wanted = Wanted { settings: &snapshot.settings, vocabulary, parameters, gemm, threads, shape };
+    Ok((device.engine(wanted)?, gemm))
 }

@@ -8,6 +8,7 @@ mod convert;
 mod corpus;
 mod corpus_clean;
 mod corpus_split;
+mod device;
 mod evaluate;
 mod generate;
 mod generate_format;

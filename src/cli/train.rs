@@ -1,5 +1,6 @@
 //! `hornpipe train`
 
+use super::device::{Device, Wanted};
 use super::host::Host;
 use super::output::{self, duration, tell, thousands};
 use super::progress::{Bar, Pace};
@@ -9,9 +10,10 @@ use super::train_watch::{GradientWatch, WatchName};
 use super::{generate, interrupt, load, memory, summary};
 use crate::checkpoint::Checkpoint;
 use crate::corpus::Corpus;
+use crate::nn::{Engine, Parameters};
 use crate::train::{
     Augment, Control, Data, EpochMetrics, Observer, Outcome, Quality, Settings, Snapshot, StepInfo,
-    TrainError, Trainer, build_engine,
+    TrainError, Trainer,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use hornpipe_kernels::gemm::Gemm;
@@ -36,6 +38,10 @@ pub struct Args {
     /// Stop at a step after so many minutes; a checkpoint is saved and --resume goes on. Does not change the schedule.
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     max_minutes: Option<f64>,
+    /// Where the network runs: cpu, gpu, gpu:NUMBER or gpu:NAME (see `hornpipe bench devices`). The checkpoints are
+    /// the same files: --resume may go on elsewhere. The tune at the end, and what --watch measures, come from the CPU.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = super::device::parse)]
+    device: Device,
     /// Threads to work on; 0 for all cores. Changes the time, never the result.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     threads: usize,
@@ -48,7 +54,7 @@ pub struct Args {
     /// The run's folder [default: a dated name under runs/].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in this folder. Only --threads, --max-minutes, --save-every, --watch and --out may be given with it; the
+    /// Go on with the run in this folder. Only --device, --threads, --max-minutes, --save-every, --watch and --out may be given with it; the
     /// corpus is the run's own, unless it has moved and is named again.
     #[arg(long, value_name = "DIR", conflicts_with = "init_from")]
     resume: Option<PathBuf>,
@@ -113,19 +119,13 @@ pub fn run(args: Args) -> Result<()> {
         Err(error) => {
             // Where the loss on held-out tunes told, last.hornpipe may have been saved too late.
             let name = if matches!(error, TrainError::HeldOutNotFinite { .. }) { BEST } else { LAST };
-            let path = folder.path().join(name);
-            let kept = if path.exists() {
-                format!("the last good checkpoint is {}", path.display())
-            } else {
-                "no checkpoint was saved yet".to_string()
-            };
-            return Err(anyhow!("{error}; {kept}"));
+            return Err(anyhow!("{error}; {}", kept(&folder, name)));
         }
     };
-    folder.save(LAST, &trainer.snapshot().to_checkpoint())?;
+    folder.save(LAST, &checkpoint(&trainer, &folder)?)?;
     if trainer.progress().best.is_none() || !folder.path().join(BEST).exists() {
         // No epoch is over yet, so what there is is the best there is.
-        folder.save(BEST, &trainer.snapshot().to_checkpoint())?;
+        folder.save(BEST, &checkpoint(&trainer, &folder)?)?;
     }
     finish(&args, &trainer, &folder, outcome)
 }
@@ -147,7 +147,7 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
         Some(base) => base.parameters,
         None => settings.init.parameters(&model, settings.seed),
     };
-    let engine = build_engine(&settings, parameters, data.vocabulary.len(), gemm, args.threads)?;
+    let engine = engine(args, &settings, parameters, data.vocabulary.len(), gemm)?;
     let folder = RunFolder::create(args.out.as_deref())?;
     // `--resume` finds the corpus from any folder.
     let absolute = |path: &PathBuf| match path.as_os_str() == "-" {
@@ -162,7 +162,7 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
 fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> {
     if !args.flags.is_empty() || args.preset.is_some() {
         bail!(
-            "--resume goes on with the run's own settings; only --threads, --max-minutes, --save-every, --watch and --out may be given with it"
+            "--resume goes on with the run's own settings; only --device, --threads, --max-minutes, --save-every, --watch and --out may be given with it"
         );
     }
     let paths =
@@ -186,9 +186,40 @@ fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, V
     let folder = RunFolder::resume(from, args.out.as_deref(), &snapshot)?;
     folder.write_metrics()?;
     let parameters = snapshot.parameters.zeros_like();
-    let engine = build_engine(&snapshot.settings, parameters, data.vocabulary.len(), gemm, args.threads)?;
+    let engine = engine(args, &snapshot.settings, parameters, data.vocabulary.len(), gemm)?;
     let trainer = Trainer::resume(snapshot, data, engine, folder.seconds())?;
     Ok((trainer, folder, paths))
+}
+
+/// The engine that trains.
+fn engine(
+    args: &Args,
+    settings: &Settings,
+    parameters: Parameters,
+    vocabulary: usize,
+    gemm: Gemm,
+) -> Result<Box<dyn Engine>> {
+    let shape = (settings.seq_len, settings.batch_size);
+    args.device.engine(Wanted { settings, vocabulary, parameters, gemm, threads: args.threads, shape })
+}
+
+/// This moment of a run, to be saved; what an engine that has failed meanwhile says is not.
+fn checkpoint(trainer: &Trainer, folder: &RunFolder) -> Result<Checkpoint> {
+    let checkpoint = trainer.snapshot().to_checkpoint();
+    match trainer.engine().failure() {
+        Some(cause) => bail!("{cause}; {}", kept(folder, LAST)),
+        None => Ok(checkpoint),
+    }
+}
+
+/// Where a run that failed can go on.
+fn kept(folder: &RunFolder, name: &str) -> String {
+    let path = folder.path().join(name);
+    if path.exists() {
+        format!("the last good checkpoint is {}", path.display())
+    } else {
+        "no checkpoint was saved yet".to_string()
+    }
 }
 
 /// Says what is about to happen.
@@ -298,7 +329,7 @@ impl Observer for Watch<'_> {
             )
         });
         if self.last_save.elapsed() >= self.save_every && trainer.is_sound() {
-            self.folder.save(LAST, &trainer.snapshot().to_checkpoint())?;
+            self.folder.save(LAST, &checkpoint(trainer, self.folder)?)?;
             self.last_save = Instant::now();
             self.pace.start();
         }
@@ -318,7 +349,7 @@ impl Observer for Watch<'_> {
         if let Some(gradients) = &mut self.gradients {
             gradients.measure(trainer, metrics.epoch, self.folder)?;
         }
-        let checkpoint = trainer.snapshot().to_checkpoint();
+        let checkpoint = checkpoint(trainer, self.folder)?;
         // last.hornpipe comes last: killed between two of these, a run that goes on does this epoch's end again.
         if best {
             self.folder.save(BEST, &checkpoint)?;

@@ -118,4 +118,9 @@ pub trait Engine: Send {
     /// # Panics
     /// Where there are other rows than in the carried state, or characters beyond the vocabulary.
     fn advance(&mut self, tokens: &[u32]) -> ArrayView2<'_, f32>;
+
+    /// Why the engine can go on no more (a device was lost, or has no room), if so. All that it says from then on is NaN.
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }

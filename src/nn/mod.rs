@@ -7,7 +7,7 @@
 //! | [`cell`] | its variants, GRU and RNN |
 //! | [`mod@reference`] | the whole network in plain loops |
 //! | [`Engine`] | the seam that training and generation see |
-//! | [`CpuEngine`], [`ReferenceEngine`] | what stands behind it |
+//! | [`CpuEngine`], [`ReferenceEngine`] | what stands behind it; with the feature `gpu` also `GpuEngine` |
 //! | [`init`] | initial weights |
 
 mod batch;
@@ -15,6 +15,8 @@ pub mod cell;
 mod config;
 mod cpu;
 mod engine;
+#[cfg(feature = "gpu")]
+mod gpu;
 pub mod init;
 pub mod lstm;
 mod parameters;
@@ -29,6 +31,8 @@ pub use config::{ConfigError, Input, ModelConfig};
 pub(crate) use cpu::Weights;
 pub use cpu::{CpuEngine, default_shard_rows};
 pub use engine::{Engine, LossSums, Masking, NotFinite, StepReport};
+#[cfg(feature = "gpu")]
+pub use gpu::{GpuEngine, GpuEngineError};
 pub use parameters::{LayerIndex, LayerMut, Layout, Parameters, Tensor};
 pub use reference_engine::{ReferenceEngine, dropout_masks};
 pub use state::State;

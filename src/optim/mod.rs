@@ -9,6 +9,7 @@ mod schedule;
 pub use moments::Moments;
 pub use schedule::Schedule;
 
+use hornpipe_kernels::optimizer::{Adam, RmsProp};
 use serde::{Deserialize, Serialize};
 
 /// An update rule with its constants. Both are PyTorch's definitions and defaults; Keras puts ε elsewhere and, for
@@ -66,5 +67,26 @@ impl Hyper {
     /// The factor on all gradients whose norm is `norm`: PyTorch's `clip_grad_norm_`, its 1e-6 included.
     pub fn clip_factor(&self, norm: f64) -> f64 {
         self.clip_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0))
+    }
+
+    /// The kernel's constants for this step of Adam.
+    pub(crate) fn adam(&self, clip: f64) -> Adam {
+        let t = self.step as f64 + 1.0;
+        // 1 - β2 in f32 is 1.3e-5 from 0.001. The correction must belong to the β that the kernel uses.
+        let (beta1, beta2) = (BETA1 as f32, BETA2 as f32);
+        let correction = |beta: f32| 1.0 - f64::from(beta).powf(t);
+        Adam {
+            step_size: (self.lr / correction(beta1)) as f32,
+            beta1,
+            beta2,
+            root_correction: (1.0 / correction(beta2).sqrt()) as f32,
+            epsilon: EPSILON as f32,
+            clip: clip as f32,
+        }
+    }
+
+    /// The kernel's constants for this step of RMSprop.
+    pub(crate) fn rmsprop(&self, clip: f64) -> RmsProp {
+        RmsProp { lr: self.lr as f32, alpha: ALPHA as f32, epsilon: EPSILON as f32, clip: clip as f32 }
     }
 }

@@ -1,10 +1,9 @@
 //! The state of an optimiser, and its update through the kernels.
 
-use super::{ALPHA, BETA1, BETA2, EPSILON, Hyper, Optimizer};
+use super::{Hyper, Optimizer};
 use crate::nn::Parameters;
 use crate::threads::{Threads, for_each_piece};
 use hornpipe_kernels::Isa;
-use hornpipe_kernels::optimizer::{Adam, RmsProp};
 
 /// The moments that an optimiser keeps for each parameter: m and v for Adam, v for RMSprop.
 #[derive(Clone, Debug)]
@@ -48,28 +47,12 @@ impl Moments {
         let (p, g) = (parameters.values_mut(), gradients.values());
         match (hyper.optimizer, self.arrays.as_mut_slice()) {
             (Optimizer::Adam, [m, v]) => {
-                let t = hyper.step as f64 + 1.0;
-                // 1 - β2 in f32 is 1.3e-5 from 0.001. The correction must belong to the β that the kernel uses.
-                let (beta1, beta2) = (BETA1 as f32, BETA2 as f32);
-                let correction = |beta: f32| 1.0 - f64::from(beta).powf(t);
-                let adam = Adam {
-                    step_size: (hyper.lr / correction(beta1)) as f32,
-                    beta1,
-                    beta2,
-                    root_correction: (1.0 / correction(beta2).sqrt()) as f32,
-                    epsilon: EPSILON as f32,
-                    clip: clip as f32,
-                };
+                let adam = hyper.adam(clip);
                 let arrays = [p, m.values_mut(), v.values_mut()];
                 for_each_piece(threads, arrays, g, &|[p, m, v], g| adam.update(isa, p, g, m, v));
             }
             (Optimizer::Rmsprop, [v]) => {
-                let rmsprop = RmsProp {
-                    lr: hyper.lr as f32,
-                    alpha: ALPHA as f32,
-                    epsilon: EPSILON as f32,
-                    clip: clip as f32,
-                };
+                let rmsprop = hyper.rmsprop(clip);
                 for_each_piece(threads, [p, v.values_mut()], g, &|[p, v], g| rmsprop.update(isa, p, g, v));
             }
             _ => unreachable!("the number of moments was checked"),

@@ -100,6 +100,14 @@ pub enum TrainError<E> {
         /// The last step, counted from 1.
         step: u64,
     },
+    /// The engine can go on no more, such as after the loss of a device.
+    #[error("training ended after step {step}: {cause}")]
+    Engine {
+        /// The last step that counts.
+        step: u64,
+        /// What the engine said.
+        cause: String,
+    },
     /// The observer failed.
     #[error(transparent)]
     Observer(E),
@@ -224,7 +232,16 @@ impl Trainer {
     }
 
     fn check_weights<E>(&self) -> Result<(), TrainError<E>> {
-        if self.is_sound() { Ok(()) } else { Err(TrainError::WeightsNotFinite { step: self.progress.step }) }
+        let step = self.progress.step;
+        if self.is_sound() { Ok(()) } else { Err(self.blame(TrainError::WeightsNotFinite { step })) }
+    }
+
+    /// Why numbers are not finite: because the engine has failed, or else what they say themselves.
+    fn blame<E>(&self, otherwise: TrainError<E>) -> TrainError<E> {
+        match self.engine.failure() {
+            Some(cause) => TrainError::Engine { step: self.progress.step, cause },
+            None => otherwise,
+        }
     }
 
     /// Trains until the end, or until the observer stops it.
@@ -293,10 +310,9 @@ impl Trainer {
             let masking = Some(Masking { seed: self.settings.seed, step });
             let Settings { optimizer, clip_norm, .. } = self.settings;
             let hyper = Hyper { optimizer, lr, clip_norm, step };
-            let report = self
-                .engine
-                .train_step(&batch, masking, &hyper)
-                .map_err(|cause| TrainError::NotFinite { step: step + 1, cause })?;
+            let report = self.engine.train_step(&batch, masking, &hyper);
+            let report =
+                report.map_err(|cause| self.blame(TrainError::NotFinite { step: step + 1, cause }))?;
             let LossSums { nats, weight, correct } = self.progress.loss_sums().plus(report.loss);
             self.progress.sums = [nats, weight, correct];
             self.progress.batch += 1;
@@ -326,7 +342,8 @@ impl Trainer {
                     }
                     // The weights of the last step are good for nothing, so its epoch must not become the best one.
                     Some(Quality { nats_per_char: nats, .. }) if !nats.is_finite() => {
-                        return Err(TrainError::HeldOutNotFinite { step: self.progress.step, nats });
+                        let step = self.progress.step;
+                        return Err(self.blame(TrainError::HeldOutNotFinite { step, nats }));
                     }
                     some => some,
                 }

@@ -1,7 +1,7 @@
 //! Numbers on a device, and their way there and back.
 
+use super::device::Gpu;
 use super::error::GpuError;
-use super::gpu::Gpu;
 use super::program::Recorder;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,16 +19,16 @@
 
 mod adapter;
 mod array;
+mod device;
 mod error;
-mod gpu;
 mod ops;
 mod program;
 mod shader;
 
 pub use adapter::{AdapterInfo, Choice, adapters};
 pub use array::{Array, Download, Values};
+pub use device::Gpu;
 pub use error::GpuError;
-pub use gpu::Gpu;
 pub use ops::{CrossEntropy, Gemm, LstmSequence, Matrix, SUMS, Settings};
 pub use program::{Program, Recorder};
 

@@ -1,8 +1,8 @@
 //! The operations: checks of lengths, immediate data and workgroups for each shader.
 
 use super::array::Array;
+use super::device::Gpu;
 use super::error::GpuError;
-use super::gpu::Gpu;
 use super::program::Recorder;
 use super::shader::Shader;
 use crate::dropout::{Site, threshold};
@@ -304,20 +304,16 @@ impl Recorder<'_> {
         self.dispatch(Shader::ScatterAdd, &arrays, &[width, order, starts].map(word), groups);
     }
 
-    /// `sums[at + n] = Σ_r matrix[r, n]`: the gradient of a bias. `matrix` is `[count, width]`.
+    /// `sums[at + n] = Σ_r matrix[r, n]`: the gradient of a bias.
     ///
     /// # Panics
-    /// Where a length does not fit.
-    pub fn column_sums(
-        &mut self,
-        matrix: &Array<f32>,
-        (count, width): (usize, usize),
-        (sums, at): (&Array<f32>, usize),
-    ) {
-        assert!(count * width <= matrix.len() && at + width <= sums.len(), "matrix [R, N], sums [N]");
-        let arrays = [matrix.buffer(), sums.buffer()];
-        let groups = [word(width.div_ceil(32)), 1];
-        self.dispatch(Shader::ColumnSums, &arrays, &[count, width, at].map(word), groups);
+    /// Where the matrix is a transposed one, or a length does not fit.
+    pub fn column_sums(&mut self, matrix: Matrix, (sums, at): (&Array<f32>, usize)) {
+        let Matrix { array, at: rows_at, rows, cols, row_stride, .. } = matrix;
+        assert!(row_stride == cols && at + cols <= sums.len(), "a row-major matrix [R, N], sums [N]");
+        let arrays = [array.buffer(), sums.buffer()];
+        let groups = [word(cols.div_ceil(32)), 1];
+        self.dispatch(Shader::ColumnSums, &arrays, &[rows, cols, rows_at, at].map(word), groups);
     }
 
     /// `values[k] *= mask[k]` over `values [T, R, H]`, `all_rows` being `T·R`: dropout forward, and its gradient. The mask is the CPU's,

@@ -1,7 +1,7 @@
 //! Operations, recorded once and run as often as wanted.
 
 use super::array::{Array, BYTES, Download, Values};
-use super::gpu::{Gpu, IMMEDIATES};
+use super::device::{Gpu, IMMEDIATES};
 use super::shader::Shader;
 use std::collections::HashMap;
 use std::ops::Range;

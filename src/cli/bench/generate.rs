@@ -1,11 +1,10 @@
 //! `hornpipe bench generate`: what a character takes.
 
-use super::peak::Gauge;
-use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, rest};
+use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, place, rest, share_text};
 use crate::cli::host::{Host, peak_rss_mb};
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::nn::{Batch, Cell, CpuEngine, Engine};
+use crate::nn::{Batch, Cell, Engine};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 use ndarray::ArrayView1;
@@ -35,15 +34,16 @@ struct Report {
     step_us_min: f64,
     step_us_max: f64,
     gflops: f64,
-    peak_gflops: f64,
-    share_of_peak: f64,
+    peak_gflops: Option<f64>,
+    share_of_peak: Option<f64>,
     /// Nats per character that the formula's weights gave to the characters they chose, over the first ones of all tunes.
     loss: f64,
     /// What the first tune began with.
     first_characters: Vec<u32>,
     peak_rss_mb: Option<f64>,
+    device: String,
     cell: Cell,
-    /// `fused` or `batched`.
+    /// `fused`, `batched` or `gpu`.
     path: &'static str,
     threads: usize,
     isa: &'static str,
@@ -69,23 +69,24 @@ pub fn run(args: &Args) -> Result<()> {
     if args.window.is_some_and(|window| !SIZES.contains(&window)) {
         bail!("--window must be from 1 to 65536");
     }
-    let mut engine = args.shape.engine(1, rows, 0.0, Optimizer::Adam)?;
+    let mut subject = args.shape.subject(args.window.unwrap_or(1), rows, 0.0, Optimizer::Adam)?;
     let mut writer = Writer::new(rows, args.shape.vocab, args.window);
     let (mut nats, mut first_characters) = (0.0, Vec::new());
     for _ in 0..CHECKED {
-        nats += writer.write(&mut engine, true);
+        nats += writer.write(subject.engine.as_mut(), true);
         first_characters.push(writer.chosen[0]);
     }
 
-    rest(&mut engine, rows);
+    rest(subject.engine.as_mut(), rows);
+    subject.check()?;
     let mut writer = Writer::new(rows, args.shape.vocab, args.window);
-    let gauge = Gauge::before(engine.gemm().isa(), engine.threads())?;
+    subject.start()?;
     let bar = Bar::percent("measuring");
     let warm_up = args.characters / 10 + 5;
     let mut times = Vec::new();
     for step in 0..warm_up + args.characters {
         let began = Instant::now();
-        writer.write(&mut engine, false);
+        writer.write(subject.engine.as_mut(), false);
         if step >= warm_up {
             times.push(1e6 * began.elapsed().as_secs_f64());
         }
@@ -93,13 +94,14 @@ pub fn run(args: &Args) -> Result<()> {
             bar.set(step as f64 / (warm_up + args.characters) as f64);
         }
     }
-    let peak_gflops = gauge.after();
+    let peak_gflops = subject.peak_gflops();
     bar.clear();
+    subject.check()?;
 
     let step = Spread::of(times);
     let tokens = (rows * args.window.unwrap_or(1)) as f64;
-    let gflops = engine.config().forward_flops_per_token() * tokens / step.median / 1e3;
-    let host = Host::of(engine.gemm());
+    let gflops = subject.engine.config().forward_flops_per_token() * tokens / step.median / 1e3;
+    let host = Host::of(subject.gemm);
     let report = Report {
         characters_per_s: 1e6 * rows as f64 / step.median,
         step_us: step.median,
@@ -107,13 +109,14 @@ pub fn run(args: &Args) -> Result<()> {
         step_us_max: step.max,
         gflops,
         peak_gflops,
-        share_of_peak: gflops / peak_gflops,
+        share_of_peak: peak_gflops.map(|peak| gflops / peak),
         loss: nats / (CHECKED * rows) as f64,
         first_characters,
         peak_rss_mb: peak_rss_mb(),
         cell: args.shape.cell,
-        path: engine.path(),
-        threads: engine.threads(),
+        path: subject.path,
+        device: subject.device,
+        threads: subject.threads,
         isa: host.isa,
         gemm: host.gemm,
         cpu: host.cpu,
@@ -124,7 +127,7 @@ pub fn run(args: &Args) -> Result<()> {
         layers: args.shape.layers,
         embedding: args.shape.embedding,
         vocab: args.shape.vocab,
-        shard_rows: engine.shard_rows(),
+        shard_rows: subject.shard_rows,
         characters: args.characters,
         flops_formula: FLOPS_FORMULA,
     };
@@ -152,7 +155,7 @@ impl Writer {
     }
 
     /// One more character of each tune. Returns their nats together if they are asked for.
-    fn write(&mut self, engine: &mut CpuEngine, with_nats: bool) -> f64 {
+    fn write(&mut self, engine: &mut dyn Engine, with_nats: bool) -> f64 {
         let logits = match &self.window {
             None => engine.advance(&self.chosen),
             Some(batch) => {
@@ -199,11 +202,9 @@ fn surprise(logits: ArrayView1<f32>, index: usize) -> f64 {
 fn text(report: &Report) -> String {
     let window = report.window.map_or(String::new(), |window| format!(", window of {window} recomputed"));
     format!(
-        "{} ({}, {} threads)\n{}, {}: {} tunes, H {}, L {}{window}: {:.1} µs a step, {} characters/s\n\
-         {:.1} GFLOP/s, {:.0} % of the {:.0} that multiply-adds reach\n",
-        report.cpu,
-        report.isa,
-        report.threads,
+        "{}\n{}, {}: {} tunes, H {}, L {}{window}: {:.1} µs a step, {} characters/s\n\
+         {:.1} GFLOP/s{}\n",
+        place(&report.cpu, report.isa, report.threads, &report.device),
         report.cell.title(),
         report.path,
         report.tunes,
@@ -212,7 +213,6 @@ fn text(report: &Report) -> String {
         report.step_us,
         output::thousands(report.characters_per_s as usize),
         report.gflops,
-        100.0 * report.share_of_peak,
-        report.peak_gflops,
+        share_text(report.gflops, report.peak_gflops),
     )
 }

@@ -1,16 +1,19 @@
 //! `hornpipe bench`: how fast this machine trains and generates, and how fast it could.
 
+mod devices;
 mod formula;
 mod generate;
 mod peak;
 mod sweep;
 mod train;
 
+use super::device::{self, Device};
 use super::memory;
 use crate::nn::{Cell, CpuEngine, Engine, Input, ModelConfig, State, default_shard_rows};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 use hornpipe_kernels::gemm::Gemm;
+use peak::Gauge;
 use std::ops::RangeInclusive;
 
 /// Measure this machine: median over steps after warm-up, on weights and characters that a formula gives.
@@ -20,6 +23,8 @@ pub enum Command {
     Train(train::Args),
     /// Time the generation of characters, state carried or window recomputed.
     Generate(generate::Args),
+    /// List the GPUs that --device can name, with their limits.
+    Devices(devices::Args),
     /// Measure what the processor and the memory can do at most, on each instruction set.
     Peak(peak::Args),
     /// Time training steps over many sizes: a table, a CSV and a plot.
@@ -53,9 +58,25 @@ struct Shape {
     /// Rows of a shard [default: what training would choose for B].
     #[arg(long, value_name = "R")]
     shard_rows: Option<usize>,
+    /// Where the network runs: cpu, gpu, gpu:NUMBER or gpu:NAME (see `hornpipe bench devices`).
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = device::parse)]
+    device: Device,
     /// One line of JSON instead of text.
     #[arg(long)]
     json: bool,
+}
+
+/// An engine that is measured, and what is told of it.
+struct Subject {
+    engine: Box<dyn Engine>,
+    gemm: Gemm,
+    threads: usize,
+    shard_rows: usize,
+    /// `fused` or `batched`, as the CPU has it; `gpu`.
+    path: &'static str,
+    /// `cpu`, or the GPU's name.
+    device: String,
+    gauge: Option<Gauge>,
 }
 
 /// The most steps or characters that can be measured: all their times are kept.
@@ -71,6 +92,7 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(args) => train::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Peak(args) => peak::run(&args),
         Command::Sweep(args) => sweep::run(&args),
     }
@@ -89,16 +111,70 @@ impl Shape {
     }
 
     /// An engine for `rows` sequences, with the formula's weights and a state of zeros. `steps` is what memory must hold.
-    fn engine(&self, steps: usize, rows: usize, dropout: f32, optimizer: Optimizer) -> Result<CpuEngine> {
+    fn subject(&self, steps: usize, rows: usize, dropout: f32, optimizer: Optimizer) -> Result<Subject> {
         let config = self.model(dropout);
         config.validate()?;
         let shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(rows));
         if !SIZES.contains(&rows) || !(1..=rows).contains(&shard_rows) {
             bail!("--batch-size must be from 1 to 65536, and --shard-rows from 1 to it");
         }
+        let gemm = Gemm::detect()?;
+        if let Device::Gpu(choice) = &self.device {
+            let parameters = formula::parameters(&config);
+            let (mut engine, device) =
+                device::gpu::open(choice, &config, parameters, optimizer, (steps, rows))?;
+            rest(engine.as_mut(), rows);
+            return Ok(Subject {
+                engine,
+                gemm,
+                threads: 1,
+                shard_rows: rows,
+                path: "gpu",
+                device,
+                gauge: None,
+            });
+        }
         memory::check(&config, optimizer, (steps, rows), shard_rows)?;
-        engine(&config, optimizer, rows, shard_rows, self.threads)
+        let engine = engine(&config, optimizer, rows, shard_rows, self.threads)?;
+        let (threads, path, device) = (engine.threads(), engine.path(), "cpu".to_string());
+        Ok(Subject { engine: Box::new(engine), gemm, threads, shard_rows, path, device, gauge: None })
     }
+}
+
+impl Subject {
+    /// Measures the processor's peak for the first time. What a GPU could do at most is not known.
+    fn start(&mut self) -> Result<()> {
+        if self.device == "cpu" {
+            self.gauge = Some(Gauge::before(self.gemm.isa(), self.threads)?);
+        }
+        Ok(())
+    }
+
+    /// Measures the peak again: the greater of both, in GFLOP/s.
+    fn peak_gflops(&mut self) -> Option<f64> {
+        self.gauge.take().map(Gauge::after)
+    }
+
+    /// # Errors
+    /// Where the engine has failed; then nothing was measured.
+    fn check(&self) -> Result<()> {
+        match self.engine.failure() {
+            Some(cause) => bail!("{cause}; nothing was measured"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `, 82 % of the 117 that multiply-adds reach`, where that is known.
+fn share_text(gflops: f64, peak_gflops: Option<f64>) -> String {
+    let share =
+        |peak: f64| format!(", {:.0} % of the {peak:.0} that multiply-adds reach", 100.0 * gflops / peak);
+    peak_gflops.map_or(String::new(), share)
+}
+
+/// The processor with its threads, or the GPU.
+fn place(cpu: &str, isa: &str, threads: usize, device: &str) -> String {
+    if device == "cpu" { format!("{cpu} ({isa}, {threads} threads)") } else { device.to_string() }
 }
 
 /// An engine with the formula's weights and a state of zeros.
@@ -116,7 +192,7 @@ fn engine(
 }
 
 /// Lets the engine begin from zeros, with so many rows.
-fn rest(engine: &mut CpuEngine, rows: usize) {
+fn rest(engine: &mut dyn Engine, rows: usize) {
     let state = State::zeros(engine.config(), rows);
     engine.set_state(&state);
 }

@@ -1,11 +1,10 @@
 //! `hornpipe bench train`: what a training step takes.
 
-use super::peak::Gauge;
-use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, rest};
+use super::{FLOPS_FORMULA, MOST, SIZES, Shape, Spread, formula, place, rest, share_text};
 use crate::cli::host::{Host, peak_rss_mb};
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::nn::{Batch, Cell, CpuEngine, Engine, Masking};
+use crate::nn::{Batch, Cell, Engine, Masking};
 use crate::optim::{Hyper, Optimizer};
 use crate::train::Objective;
 use anyhow::{Result, bail};
@@ -54,16 +53,17 @@ struct Report {
     backward_ms: f64,
     optimizer_ms: f64,
     gflops: f64,
-    peak_gflops: f64,
-    share_of_peak: f64,
+    peak_gflops: Option<f64>,
+    share_of_peak: Option<f64>,
     tokens_per_s: f64,
     /// Nats per character of the batch with the formula's weights, from a state of zeros, without dropout.
     loss: f64,
     /// The norm of that batch's gradients.
     gradient_norm: f64,
     peak_rss_mb: Option<f64>,
+    device: String,
     cell: Cell,
-    /// `fused` or `batched`.
+    /// `fused`, `batched` or `gpu`.
     path: &'static str,
     threads: usize,
     isa: &'static str,
@@ -92,16 +92,18 @@ pub fn run(args: &Args) -> Result<()> {
     if !(0.0..f64::INFINITY).contains(&args.clip_norm) {
         bail!("--clip-norm must be a number from 0, and not {}", args.clip_norm);
     }
-    let mut engine = args.shape.engine(args.seq_len, rows, args.dropout, args.optimizer)?;
+    let mut subject = args.shape.subject(args.seq_len, rows, args.dropout, args.optimizer)?;
+    let engine = subject.engine.as_mut();
     let batch = formula::batch(args.seq_len, rows, args.shape.vocab, args.objective);
     let sums = engine.gradients(&batch, None);
     let gradient_norm = norm(engine.last_gradients().values());
-    rest(&mut engine, rows);
+    rest(engine, rows);
+    subject.check()?;
 
     let bar = Bar::percent("measuring");
-    let gauge = Gauge::before(engine.gemm().isa(), engine.threads())?;
+    subject.start()?;
     let all = args.warm_up + args.steps + SPLIT_STEPS.min(args.steps);
-    let mut measured = Measured { engine: &mut engine, batch: &batch, args, step: 0 };
+    let mut measured = Measured { engine: subject.engine.as_mut(), batch: &batch, args, step: 0 };
     let mut whole = Vec::new();
     for k in 0..args.warm_up + args.steps {
         let ms = measured.whole()?;
@@ -110,7 +112,9 @@ pub fn run(args: &Args) -> Result<()> {
         }
         bar.set((k + 1) as f64 / all as f64);
     }
-    let peak_gflops = gauge.after();
+    let step = measured.step;
+    let peak_gflops = subject.peak_gflops();
+    let mut measured = Measured { engine: subject.engine.as_mut(), batch: &batch, args, step };
     let (mut forward, mut optimizer) = (Vec::new(), Vec::new());
     for k in args.warm_up + args.steps..all {
         let (f, o) = measured.parts()?;
@@ -119,12 +123,13 @@ pub fn run(args: &Args) -> Result<()> {
         bar.set((k + 1) as f64 / all as f64);
     }
     bar.clear();
+    subject.check()?;
 
     let step = Spread::of(whole);
     let (forward_ms, optimizer_ms) = (Spread::of(forward).median, Spread::of(optimizer).median);
     let tokens = (rows * args.seq_len) as f64;
-    let gflops = engine.config().training_flops_per_token() * tokens / step.median / 1e6;
-    let host = Host::of(engine.gemm());
+    let gflops = subject.engine.config().training_flops_per_token() * tokens / step.median / 1e6;
+    let host = Host::of(subject.gemm);
     let report = Report {
         step_ms: step.median,
         step_ms_min: step.min,
@@ -134,14 +139,15 @@ pub fn run(args: &Args) -> Result<()> {
         optimizer_ms,
         gflops,
         peak_gflops,
-        share_of_peak: gflops / peak_gflops,
+        share_of_peak: peak_gflops.map(|peak| gflops / peak),
         tokens_per_s: 1e3 * tokens / step.median,
         loss: sums.nats / sums.weight,
         gradient_norm,
         peak_rss_mb: peak_rss_mb(),
         cell: args.shape.cell,
-        path: engine.path(),
-        threads: engine.threads(),
+        path: subject.path,
+        device: subject.device,
+        threads: subject.threads,
         isa: host.isa,
         gemm: host.gemm,
         cpu: host.cpu,
@@ -152,7 +158,7 @@ pub fn run(args: &Args) -> Result<()> {
         layers: args.shape.layers,
         embedding: args.shape.embedding,
         vocab: args.shape.vocab,
-        shard_rows: engine.shard_rows(),
+        shard_rows: subject.shard_rows,
         objective: args.objective,
         dropout: args.dropout,
         clip_norm: args.clip_norm,
@@ -164,7 +170,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Steps on one batch, each timed.
 struct Measured<'a> {
-    engine: &'a mut CpuEngine,
+    engine: &'a mut dyn Engine,
     batch: &'a Batch,
     args: &'a Args,
     step: u64,
@@ -207,12 +213,10 @@ fn norm(gradients: &[f32]) -> f64 {
 
 fn text(report: &Report) -> String {
     format!(
-        "{} ({}, {} threads)\n{}, {}: B {}, T {}, H {}, L {}: a step takes {:.2} ms \
+        "{}\n{}, {}: B {}, T {}, H {}, L {}: a step takes {:.2} ms \
          (forward {:.2}, backward {:.2}, optimiser {:.2})\n\
-         {:.1} GFLOP/s, {:.0} % of the {:.0} that multiply-adds reach; {} characters/s{}\n",
-        report.cpu,
-        report.isa,
-        report.threads,
+         {:.1} GFLOP/s{}; {} characters/s{}\n",
+        place(&report.cpu, report.isa, report.threads, &report.device),
         report.cell.title(),
         report.path,
         report.batch_size,
@@ -224,8 +228,7 @@ fn text(report: &Report) -> String {
         report.backward_ms,
         report.optimizer_ms,
         report.gflops,
-        100.0 * report.share_of_peak,
-        report.peak_gflops,
+        share_text(report.gflops, report.peak_gflops),
         output::thousands(report.tokens_per_s as usize),
         report.peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MB resident at most")),
     )

@@ -72,7 +72,8 @@ fn column_sums_match_the_cpu() {
         let mut want = vec![0.0; width];
         elementwise::add_rows(Isa::best(), &matrix, &mut want);
         let sums = fenced(&gpu, &[&[POST; 5][..], &vec![f32::NAN; width]].concat());
-        run(&gpu, |r| r.column_sums(&exactly(&gpu, &matrix), (rows, width), (&sums, 5)));
+        let device = exactly(&gpu, &[&[9.0; 3][..], &matrix].concat());
+        run(&gpu, |r| r.column_sums(Matrix::new(&device, 3, rows, width), (&sums, 5)));
         let got = read(&gpu, &sums);
         assert_eq!(got[..5], [POST; 5]);
         close(&got[5..], &in_f64(&want), RTOL, 1e-5, &format!("{rows}×{width}"));

@@ -22,7 +22,7 @@ impl Case {
             hidden,
             w_hh: noise.vec(4 * hidden * hidden, 0.5),
             // Some inputs lie far out on the tails.
-            input: noise.vec(steps * 4 * size, if rows % 3 == 0 { 40.0 } else { 2.0 }),
+            input: noise.vec(steps * 4 * size, if rows.is_multiple_of(3) { 40.0 } else { 2.0 }),
             // Two layers; the second is used.
             state: [noise.vec(2 * size, 1.0), noise.vec(2 * size, 2.0)],
             resets: (0..steps * rows).map(|k| u32::from(k % 5 == 3 || k == 0)).collect(),

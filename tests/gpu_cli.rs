@@ -1,0 +1,135 @@
+//! `--device` and `bench devices` on the command line, in builds with the feature `gpu` and without.
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use std::path::Path;
+
+fn hornpipe() -> Command {
+    assert_cmd::cargo::cargo_bin_cmd!("hornpipe")
+}
+
+/// A run of a few steps of a small network, on this device.
+fn train(folder: &Path, device: &str) -> Command {
+    let mut command = hornpipe();
+    command.args([
+        "train",
+        "--device",
+        device,
+        "--hidden",
+        "8",
+        "--layers",
+        "2",
+        "--embedding",
+        "4",
+        "--steps",
+        "4",
+    ]);
+    command.arg("--out").arg(folder);
+    command
+}
+
+#[test]
+fn a_device_that_is_none_is_refused() {
+    for device in ["cuda", "gpu:", "cpu:1", ""] {
+        let refusal = hornpipe().args(["train", "--device", device]).assert().failure();
+        refusal.stderr(predicate::str::contains("must be cpu, gpu, gpu:NUMBER or gpu:NAME"));
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+#[test]
+fn a_build_without_gpus_says_how_to_get_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let how = || predicate::str::contains("cargo install --path . --features gpu");
+    hornpipe().args(["bench", "devices"]).assert().failure().stderr(how());
+    hornpipe().args(["bench", "train", "--device", "gpu"]).assert().failure().stderr(how());
+    train(&folder.path().join("run"), "gpu").assert().failure().stderr(how());
+    assert!(!folder.path().join("run").exists(), "nothing was begun");
+}
+
+#[cfg(feature = "gpu")]
+mod with_gpus {
+    use super::*;
+    use hornpipe_kernels::gpu::adapters;
+
+    /// The device to test on; none, with a message, where there is none and `HORNPIPE_GPU` does not demand one.
+    fn device() -> Option<String> {
+        let demanded = std::env::var("HORNPIPE_GPU").ok().filter(|name| !name.is_empty());
+        if demanded.is_none() && adapters().is_empty() {
+            println!("skipped: no GPU was found");
+            return None;
+        }
+        Some(demanded.map_or("gpu".to_string(), |name| format!("gpu:{name}")))
+    }
+
+    fn json(command: &mut Command) -> serde_json::Value {
+        let output = command.assert().success().get_output().stdout.clone();
+        serde_json::from_slice(&output).expect("one line of JSON")
+    }
+
+    #[test]
+    fn devices_are_listed() {
+        let Some(_) = device() else { return };
+        let report = json(hornpipe().args(["bench", "devices", "--json"]));
+        let devices = report["devices"].as_array().expect("a list");
+        assert_eq!(devices.len(), adapters().len());
+        for (number, device) in devices.iter().enumerate() {
+            assert_eq!(device["number"], number);
+            let name = device["name"].as_str().expect("a name");
+            assert!(device["array_bytes"].as_u64().expect("a limit") > 0);
+            hornpipe().args(["bench", "devices"]).assert().success().stdout(predicate::str::contains(name));
+        }
+        let refusal = hornpipe().args(["bench", "train", "--device", "gpu:no such card"]).assert().failure();
+        refusal.stderr(predicate::str::contains("no GPU is called no such card; there is 0 ("));
+    }
+
+    #[test]
+    fn a_run_goes_on_elsewhere_and_a_model_writes_the_same_tune_anywhere() {
+        let Some(device) = device() else { return };
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = folder.path().join("run");
+        train(&run, &device).assert().success().stderr(predicate::str::contains("device: "));
+        let path = run.to_str().expect("a path");
+        let written = |device: &str| {
+            let flags = ["generate", path, "--seed", "3", "--length", "40", "--device", device];
+            hornpipe().args(flags).assert().success().get_output().stdout.clone()
+        };
+        assert_eq!(written(&device), written("cpu"));
+        let measured = |device: &str| {
+            json(hornpipe().args(["evaluate", path, "--json", "--device", device]))["nats_per_char"].as_f64()
+        };
+        let (there, here) = (measured(&device).expect("a number"), measured("cpu").expect("a number"));
+        assert!((there - here).abs() <= 1e-4 * here, "{there} and {here}");
+        hornpipe().args(["train", "--resume", path, "--device", "cpu"]).assert().success();
+    }
+
+    #[test]
+    fn what_a_gpu_cannot_is_refused() {
+        let Some(device) = device() else { return };
+        let folder = tempfile::tempdir().expect("a folder");
+        for (flags, sentence) in [
+            (["--cell", "gru"], "on a GPU there is only the LSTM; use --device cpu with --cell gru"),
+            (["--engine", "reference"], "the engine reference runs on the CPU alone"),
+        ] {
+            let run = folder.path().join("run");
+            let refusal = train(&run, &device).args(flags).assert().failure();
+            refusal.stderr(predicate::str::contains(sentence));
+            assert!(!run.exists(), "nothing was begun");
+        }
+    }
+
+    #[test]
+    fn a_gpu_is_measured() {
+        let Some(device) = device() else { return };
+        let size = ["--hidden", "8", "--layers", "1", "--batch-size", "3", "--json", "--device", &device];
+        let report = json(hornpipe().args(["bench", "train", "--seq-len", "4", "--steps", "2"]).args(size));
+        assert!(report["step_ms"].as_f64().expect("a time") > 0.0 && report["peak_gflops"].is_null());
+        assert_ne!(report["device"], "cpu");
+        let on_cpu = &size[..size.len() - 2];
+        let cpu = json(hornpipe().args(["bench", "train", "--seq-len", "4", "--steps", "2"]).args(on_cpu));
+        let loss = |report: &serde_json::Value| report["loss"].as_f64().expect("a loss");
+        assert!((loss(&report) - loss(&cpu)).abs() <= 1e-4 * loss(&cpu));
+        let report = json(hornpipe().args(["bench", "generate", "--characters", "5"]).args(size));
+        assert!(report["characters_per_s"].as_f64().expect("a rate") > 0.0);
+    }
+}
