@@ -309,6 +309,10 @@ fn units_are_tables_a_line_of_json_and_a_page_of_links() {
     );
     refused_with(&mut inspect("units", &[&corpus, "--signal", "z"]), "there are i, f, g, o, c, h");
     refused_with(&mut inspect("units", &[&corpus, "--length", "1"]), "give at least two tunes");
+    refused_with(
+        &mut inspect("ablate", &[&corpus, "--window", "3"]),
+        "in the way that the model was trained",
+    );
     let mut windows = hornpipe(["inspect", "units"]);
     let tables = succeeds(windows.arg(MODEL.path("windows")).arg(&corpus));
     assert!(tables.contains("bar position #"), "{tables}");

@@ -114,6 +114,10 @@ fn nothing_is_found_in_an_untrained_network() {
             let chance = found.chance.iter().copied().fold(0.0, f64::max);
             let best = found.units[0].score.abs();
             let name = FEATURES[f].name;
+            assert!(
+                best > 0.0 && chance > 0.0 && untrained[f] > 0.0,
+                "{name}: every unit follows everything a little"
+            );
             println!("seed {seed}, {name}: {best:.3}, chance {chance:.3}, untrained {:.3}", untrained[f]);
             assert!(
                 !is_followed(best, chance, untrained[f]),

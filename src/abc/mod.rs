@@ -59,6 +59,7 @@ pub use pitch::{LETTERS, Pitch, SEMITONES, accidental};
 pub use reader::read;
 pub use roll::roll;
 pub use scan::fields;
+pub(crate) use scan::is_field;
 pub use strain::{Strain, strains};
 pub use synth::{RATE, Stereo, TooMuchSound, pluck, samples};
 pub use timeline::{Measure, Sound, Timeline};

@@ -35,6 +35,11 @@ pub fn fields(text: &str, name: char) -> impl Iterator<Item = &str> {
     fields.filter(move |(letter, _)| *letter == name).map(|(_, text)| text)
 }
 
+/// Whether a line is a field.
+pub(crate) fn is_field(line: &str) -> bool {
+    lines(line).next().is_some_and(|line| line.field().is_some())
+}
+
 impl<'a> Line<'a> {
     /// The line without its comment: from a `%` on that no `\` escapes.
     pub fn without_comment(self) -> Line<'a> {

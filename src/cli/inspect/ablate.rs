@@ -20,7 +20,8 @@ use std::time::Instant;
 ///
 /// On the tunes that the model's own rule holds out, each part in turn is set to zero, frozen at its mean and, of gates, set to one; the
 /// change of the loss tells what it was worth (below zero, the model does better without it). Units and layers are changed where their output
-/// is read, gates for all units of a layer. There is one evaluation for each change, and what that takes is told beforehand; --length and --only make it less. Ctrl-C ends it with what was
+/// is read, gates for all units of a layer. Small differences are chance: of many units some seem to be worth something on a few tunes; --length and
+/// --all measure on more. There is one evaluation for each change, and what that takes is told beforehand; --length and --only make it less. Ctrl-C ends it with what was
 /// measured by then.
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
@@ -89,6 +90,9 @@ struct Report {
 const LENGTH: u64 = 10_000;
 
 pub fn run(args: Args) -> Result<()> {
+    if args.corpus.window.is_some() {
+        bail!("--window: the loss is measured in the way that the model was trained, and in no other");
+    }
     let snapshot = load::snapshot(&args.corpus.checkpoint)?;
     let tunes = args.corpus.held_out(&snapshot, args.all, LENGTH)?;
     let encoded = args.corpus.encode(&snapshot, &tunes)?;

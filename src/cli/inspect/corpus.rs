@@ -24,7 +24,7 @@ pub struct CorpusArgs {
     /// See only the last N characters, anew for each one (the default for many-to-one models, with their own length). 0 carries
     /// the state.
     #[arg(long, value_name = "N")]
-    window: Option<usize>,
+    pub window: Option<usize>,
 }
 
 /// Whole tunes from the first on, until they have so many characters.

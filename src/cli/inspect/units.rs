@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// Find the units that follow something in a tune: chords, header lines, the place in the bar, repeats, keys.
 ///
 /// For each feature: the units whose state goes most with it, by correlation (of the key: by the correlation ratio). Beside it what luck
-/// reaches: the best unit when the labels are turned around within their tunes, and the best unit of networks of the same shape that
+/// reaches: the best unit when the labels are turned around within their tunes (keys: taken from other tunes), and the best unit of networks of the same shape that
 /// were never trained. A feature whose best unit is clear of both, by 0.1, is marked. Then what a linear probe reads from each whole layer, fitted
 /// to every other tune and measured on the rest, beside always guessing the most frequent.
 #[derive(Debug, clap::Args)]
@@ -27,9 +27,9 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     corpus: CorpusArgs,
-    /// The state or gate that is looked at, as the equations name it.
-    #[arg(long, value_name = "NAME", default_value = "c")]
-    signal: String,
+    /// The state or gate that is looked at, as the equations name it [default: c, of cells without it h].
+    #[arg(long, value_name = "NAME")]
+    signal: Option<String>,
     /// Best units that are listed for each feature.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     top: u32,
@@ -91,7 +91,8 @@ pub fn run(args: Args) -> Result<()> {
     let gemm = Gemm::detect()?;
     let model = snapshot.model();
     let mut recorder = Recorder::new(gemm.isa(), &model, &snapshot.parameters);
-    let signal = signal(recorder.signals(), &args.signal)?;
+    let name = args.signal.as_deref().unwrap_or(if model.cell.has_memory() { "c" } else { "h" });
+    let signal = signal(recorder.signals(), name)?;
     if tunes.len() < 2 {
         bail!("probes are fitted to some tunes and measured on others: give at least two tunes");
     }
@@ -164,17 +165,13 @@ pub fn run(args: Args) -> Result<()> {
     }
     if let Some(path) = &args.html {
         let title = format!("Units of {}", args.corpus.checkpoint.display());
-        let note = format!("{} of {}", args.signal, thousands(labelled.steps()));
-        let html = page::units(&title, &note, &args.signal, &args.trace, &all);
+        let note = format!("{name} of {}", thousands(labelled.steps()));
+        let html = page::units(&title, &note, name, &args.trace, &all);
         write_atomically(path, html.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         tell!("wrote {}", path.display());
     }
-    if args.json {
-        output::print_json(&all)
-    } else {
-        output::print(&tables(&all, &args.signal, model.layers))
-    }
+    if args.json { output::print_json(&all) } else { output::print(&tables(&all, name, model.layers)) }
 }
 
 /// The place of a signal of this name.

@@ -81,7 +81,7 @@ pub fn run(args: Args) -> Result<()> {
     if tokens.len() > LONGEST {
         bail!("the text has {} characters; a walk goes through {LONGEST} at most", tokens.len());
     }
-    let batch = small::batch(&tokens, vocabulary.newline(), window.unwrap_or(LONGEST), false);
+    let batch = small::batch(&tokens, vocabulary.newline(), window, false);
     let pass = forward(&network, &batch, &zero_states(&network, 1), None);
     let mut walk = Walk {
         text,
@@ -299,7 +299,7 @@ mod tests {
         // In the second text a tune begins within.
         for read in [small::TEXT, "|:df\n\n|:dfa"] {
             let tokens = vocabulary.encode(read).unwrap();
-            let batch = small::batch(&tokens, vocabulary.newline(), 100, false);
+            let batch = small::batch(&tokens, vocabulary.newline(), None, false);
             let last = batch.steps() - 1;
             let pass = forward(&network, &batch, &zero_states(&network, 1), None);
             let d_logits = loss(&batch, &pass.logits).1;

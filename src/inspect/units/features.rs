@@ -3,7 +3,7 @@
 //! The label of a character is what is true after it was read, as the state of a network at a character is what the step leaves that read
 //! it: inside a quoted chord from the opening quotation mark on and until the closing one, for example.
 
-use crate::abc::{Bar, Fraction, Style, read};
+use crate::abc::{Bar, Fraction, Style, is_field, read};
 
 /// What kind of label a feature has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -99,11 +99,6 @@ fn lines(tune: &str, labels: &mut [Labels]) {
     }
 }
 
-fn is_field(line: &str) -> bool {
-    let bytes = line.as_bytes();
-    bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
-}
-
 /// What the bars of a voice tell.
 fn music(tune: &str, bars: &[Bar], labels: &mut [Labels]) {
     // Where the present bar's characters begin: right after the bar line before it.
@@ -118,7 +113,13 @@ fn music(tune: &str, bars: &[Bar], labels: &mut [Labels]) {
         let line = bar.line.place.offset.min(tune.len());
         let end = line + tune.get(line..).map_or(0, line_length);
         let begins_repeat = bar.repeat.map(|place| place.offset);
-        let begins_ending = bar.ending.as_ref().map(|ending| ending.place.offset);
+        let sign =
+            begins_repeat.map_or(0..0, |place| place..place + tune.get(place..).map_or(0, line_length));
+        // Its number, behind a bracket where there is one.
+        let begins_ending = bar.ending.as_ref().map(|ending| {
+            let place = ending.place.offset;
+            place + usize::from(tune.as_bytes().get(place) == Some(&b'['))
+        });
         let mut onset = Fraction::ZERO;
         let mut events =
             bar.events.iter().filter_map(|e| Some((e.place.offset, e.kind.length()?))).peekable();
@@ -127,7 +128,7 @@ fn music(tune: &str, bars: &[Bar], labels: &mut [Labels]) {
         let from = start.min(begins_repeat.unwrap_or(start));
         for at in from..end.min(labels.len()) {
             repeat |= begins_repeat.is_some_and(|place| at == place + 1);
-            if begins_ending.is_some_and(|place| at == place + 1) {
+            if begins_ending == Some(at) {
                 let numbers = &bar.ending.as_ref().expect("it begins").numbers;
                 ending = if numbers.contains(&1) { 1 } else { u8::from(numbers.contains(&2)) * 2 };
             }
@@ -146,12 +147,12 @@ fn music(tune: &str, bars: &[Bar], labels: &mut [Labels]) {
                 // On the bar line: the bar is over.
                 (onset, elapsed) = (Fraction::ZERO, Fraction::ZERO);
             }
-            if at >= line || at < lead {
+            if at >= line || at < lead || sign.contains(&at) {
                 since = at;
             }
             let labels = &mut labels[at];
             let Some(meter) = bar.meter.filter(|_| labels[HEADER] == 0.0) else { continue };
-            labels[BAR_LINE] = (at - since) as f32;
+            labels[BAR_LINE] = tune.get(since..at).map_or(f32::NAN, |text| text.chars().count() as f32);
             labels[BAR_POSITION] = (onset.to_f64() / meter.length().to_f64()) as f32;
             let beats = onset.to_f64() / meter.beat().to_f64();
             labels[BEAT] = flag((beats - beats.round()).abs() < 1e-6);
@@ -166,7 +167,7 @@ fn music(tune: &str, bars: &[Bar], labels: &mut [Labels]) {
 
 /// The length of the bar line that begins a text: `|`, `:|`, `|]`, `::` and the like.
 fn line_length(text: &str) -> usize {
-    let rest = text.strip_prefix('[').filter(|rest| rest.starts_with('|')).unwrap_or(text);
+    let rest = text.strip_prefix(['[', '.']).filter(|rest| rest.starts_with('|')).unwrap_or(text);
     let signs = rest.len() - rest.trim_start_matches(['|', ':', ']']).len();
     text.len() - rest.len() + signs
 }
@@ -236,6 +237,27 @@ mod tests {
         assert_eq!(last.lines().nth(4), Some("   "));
         // B c B take a third of a quarter each, so 4 of these 36ths; A2 begins at 12, d at 24.
         assert_eq!(last.lines().nth(5), Some("000000488cccou00"));
+    }
+
+    /// Signs in the midst of lines and over line ends, endings without a bracket, dotted bar lines, notes before a double sign.
+    #[test]
+    fn bars_begin_after_every_sign() {
+        let bars = |music: &str, feature: usize, sign: fn(f32) -> char| {
+            row(&format!("X:1\nM:2/4\nL:1/4\nK:C\n{music}\n\n"), feature, sign)
+                .lines()
+                .skip(4)
+                .take(music.lines().count())
+                .map(String::from)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bars("A2|:B2|c2:|", BAR_LINE, digit), ["01001201200"]);
+        assert_eq!(bars("A2::B2|", BAR_LINE, digit), ["0100120"]);
+        assert_eq!(bars("A2|B2:|\n|:c2|", BAR_LINE, digit), ["0101200", "00120"]);
+        assert_eq!(bars("A2.|B2|", BAR_LINE, digit), ["0100120"]);
+        assert_eq!(bars("|:A2|1B2:|2c2|]", FIRST_ENDING, on), [".....###......."]);
+        assert_eq!(bars("|:A2|1B2:|2c2|]", SECOND_ENDING, on), ["..........###.."]);
+        assert_eq!(bars("|:AB|\nA:|\n", HEADER, on), [".....", "..."]);
+        assert_eq!(bars("\"é\"A2|", BAR_LINE, digit), ["012340"]);
     }
 
     #[test]

@@ -220,9 +220,7 @@ impl Weights {
                 let d_i = whole * seen * i_u * (1.0 - i_u);
                 let d_f = whole * c_prev[u] * f_u * (1.0 - f_u);
                 d_c[u] = whole;
-                d_prev[u] = whole * f_u
-                    + d_i * peephole(0)
-                    + if peepholes.is_some() { d_f * peephole(1) } else { 0.0 };
+                d_prev[u] = whole * f_u + d_i * peephole(0) + d_f * peephole(1);
                 for (place, d) in [(i, d_i), (f, d_f), (Some(g), whole * i_u * g_slope), (o, d_o)] {
                     if let Some(place) = place {
                         gates[place * hidden + u] = d;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It is Elman's ("Finding Structure in Time", 1990). Every step pushes `h` through `w_hh` and a tanh, and the gradient back through the same
-//! two, so it shrinks or grows at a constant rate with the lag: what the gates of the LSTM are for.
+//! two, so it shrinks or grows about exponentially with the lag: what the gates of the LSTM are for.
 
 use crate::nn::lstm::reference::{Cache, Layer, Real, Upstream};
 use ndarray::{Array1, Array2, Array3};
