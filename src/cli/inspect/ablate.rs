@@ -83,6 +83,8 @@ struct Report {
     characters: usize,
     nats_per_char: f64,
     gates: Vec<&'static str>,
+    /// Changes that were to be measured: more than were, after an interruption.
+    planned: usize,
     changes: Vec<Worth>,
 }
 
@@ -161,8 +163,14 @@ pub fn run(args: Args) -> Result<()> {
         tell!("wrote {}", path.display());
     }
     if args.json {
-        let characters = evaluation.characters();
-        return output::print_json(&Report { characters, nats_per_char: whole, gates, changes: worths });
+        let (characters, planned) = (evaluation.characters(), changes.len());
+        return output::print_json(&Report {
+            characters,
+            nats_per_char: whole,
+            gates,
+            planned,
+            changes: worths,
+        });
     }
     output::print(&tables(&worths, &gates, args.top as usize))
 }
@@ -192,7 +200,7 @@ fn tables(worths: &[Worth], gates: &[&str], top: usize) -> String {
             continue;
         }
         let gap = if text.is_empty() { "" } else { "\n" };
-        text += &format!("{gap}{:<24}{:>12}{:>12}", "loss without it, more by", "zero", "mean");
+        text += &format!("{gap}{:<24}{:>12}{:>12}", "change of loss, in nats", "zero", "mean");
         text += if kind == Kind::Gates { "         one\n" } else { "\n" };
         text += &format!("{}\n", "─".repeat(if kind == Kind::Gates { 60 } else { 48 }));
         for part in parts {
