@@ -141,6 +141,12 @@ fn a_person_clicks_through_layers_and_units_and_reads_a_tooltip() {
     assert_eq!(browser.value("hornpipe.state.unit"), 8, "an impossible number changes nothing");
     browser.select("show", "bars");
     seen.push(painted(&mut browser));
+    // A memory on a scale of its own: from its greatest magnitude below zero to the same above.
+    browser.select("show", "own");
+    seen.push(painted(&mut browser));
+    let greatest = browser.value("hornpipe.block(0, hornpipe.state.signal).scale[8].toFixed(3)");
+    assert_eq!(browser.text("#high"), greatest.as_str().unwrap());
+    browser.select("show", "bars");
     assert_eq!(browser.text("#complaint"), "");
     let count = seen.len();
     seen.sort();
@@ -189,6 +195,11 @@ fn the_maps_zoom_and_choose() {
     browser.open(&PAGE.path("trace.html"), "#by=f&layer=0&unit=3&at=200&show=bars");
     let state = "[hornpipe.state.by, hornpipe.state.layer, hornpipe.state.unit, hornpipe.state.at, hornpipe.state.show]";
     assert_eq!(browser.value(state), json!(["f", 0, 3, 200, "bars"]), "a link says what to show");
+    browser.value("location.hash = '#by=zz&show=zz'");
+    browser.drawn();
+    assert_eq!(browser.value(state), json!(["f", 0, 3, 200, "colours"]), "what there is not is passed over");
+    browser.value("location.hash = '#show=bars'");
+    browser.drawn();
     let view = "[hornpipe.view.x0, hornpipe.view.x1, hornpipe.view.y0, hornpipe.view.y1]";
     assert_eq!(browser.value(view), json!([0, 700, 0, 9]));
     let width =

@@ -20,7 +20,7 @@ function chosen() {
   const b = block(state.layer, state.signal), base = state.unit * n;
   if (b.share) return { part: at => b.bytes[base + at] / 255, colours: light.share, low: "0", high: "1" };
   const shape = { colours: light.signed, signed: true };
-  if (b.free) {
+  if (b.free && state.show !== "own") {
     // As the network sees it.
     const part = Float32Array.from({ length: 256 }, (_, byte) => 0.5 + 0.5 * Math.tanh(number(b, state.unit, byte)));
     return { ...shape, part: at => part[b.bytes[base + at]], low: "−3 or below", high: "3 or above, by tanh" };
@@ -33,13 +33,15 @@ function chosen() {
 function choose(change) {
   const before = { ...state };
   Object.assign(state, change);
-  const named = meta.signals.findIndex(signal => signal.name === state.by);
+  const place = by => meta.signals.findIndex(signal => signal.name === by);
+  const known = by => place(by) >= 0 || by === "surprise" || by === "confidence";
+  if (!known(state.by)) state.by = [before.by, "c", "h"].find(known);
+  const named = place(state.by);
   if (named >= 0) state.signal = named;
-  else if (state.by !== "surprise" && state.by !== "confidence") state.by = before.by || "c";
   state.layer = Math.max(0, Math.min(meta.layers - 1, Math.trunc(state.layer) || 0));
   state.unit = Math.max(0, Math.min(meta.hidden - 1, Math.trunc(state.unit) || 0));
   state.at = Math.max(0, Math.min(n - 1, Math.trunc(state.at) || 0));
-  if (state.show !== "bars") state.show = "colours";
+  if (state.show !== "bars" && state.show !== "own") state.show = "colours";
   complaint.textContent = "";
   for (const [id, control] of Object.entries(controls)) control.value = state[id];
   document.querySelectorAll("#controls .unit").forEach(e => e.classList.toggle("idle", named < 0));
@@ -232,4 +234,4 @@ function start() {
 
 start();
 // For the console, and for those who want numbers.
-window.hornpipe = { meta, state, value, expected, nats, ranks, choose, view };
+window.hornpipe = { meta, state, value, expected, nats, ranks, choose, view, block };
