@@ -15,7 +15,7 @@
 mod common;
 
 use common::{Bound, Random, Weighing, config};
-use hornpipe::nn::cell::variants;
+use hornpipe::nn::cell::plain;
 use hornpipe::nn::lstm::reference as layer;
 use hornpipe::nn::reference::{Network, States, backward, forward, loss};
 use hornpipe::nn::{Batch, Cell, Input, Layout, ModelConfig};
@@ -187,18 +187,19 @@ fn the_variant_that_differs_in_nothing_is_the_lstm() {
     let [h0, c0] = [h0, c0].map(|state| state.index_axis(ndarray::Axis(0), 0).to_owned());
     let resets = Array2::from_shape_fn((6, 3), |(t, b)| (t + b) % 4 == 3);
     let lstm = layer::forward(&weights, &x, &resets, &h0, &c0);
-    let variant = variants::forward(Cell::Lstm, &weights, &x, &resets, &h0, &c0);
+    let variant = plain::forward(Cell::Lstm, &weights, &x, &resets, &h0, &c0);
     assert_eq!((&variant.h, &variant.c, &variant.gates), (&lstm.h, &lstm.c, &lstm.gates));
     let mut gradients = [weights.zeros_like(), weights.zeros_like()];
     let [of_lstm, of_variant] = &mut gradients;
     let left = layer::backward(&weights, &lstm, &resets, &d_h, of_lstm);
-    let right = variants::backward(Cell::Lstm, &weights, &variant, &resets, &d_h, of_variant);
+    let right = plain::backward(Cell::Lstm, &weights, &variant, &resets, &d_h, of_variant);
     let mut bound = Bound::new(1e-14, 1e-15);
     bound.check("d_x", right.d_x, left.d_x);
     bound.check("d_h0", right.d_h0, left.d_h0);
     bound.check("d_c0", right.d_c0, left.d_c0);
     bound.check("d_w_ih", of_variant.w_ih.iter().copied(), of_lstm.w_ih.iter().copied());
     bound.check("d_w_hh", of_variant.w_hh.iter().copied(), of_lstm.w_hh.iter().copied());
+    bound.check("d_b", of_variant.bias.iter().copied(), of_lstm.bias.iter().copied());
 }
 
 #[test]

@@ -32,12 +32,13 @@
 //! Shapes: `w_ih [G·H, I]`, `w_hh [G·H, H]`, `b [G·H]` for `G` gates, which stand in the order of the table (GRU: r, z, n). Peepholes have
 //! `p [3H]` besides, in the order i, f, o; a GRU `b_hn [H]`. Of PyTorch's two biases one is kept wherever only their sum counts.
 //!
-//! * [`variants`], [`gru`] and [`rnn`] are these equations and their derivatives in plain loops, as [`crate::nn::lstm::reference`] is of
-//!   the LSTM.
+//! * [`variants`], [`gru`] and [`rnn`] are these equations and their derivatives for one step, and [`plain`] leads them through time in
+//!   plain loops, as [`crate::nn::lstm::reference`] does the LSTM.
 //! * [`batched`] computes any of them on the kernels for matrix products. The fused kernels serve [`Cell::Lstm`] alone.
 
 pub mod batched;
 pub mod gru;
+pub mod plain;
 pub mod rnn;
 pub mod variants;
 
@@ -201,9 +202,7 @@ pub fn forward<R: Real>(
 ) -> Cache<R> {
     match cell {
         Cell::Lstm => lstm::forward(layer, x, resets, h0, c0),
-        Cell::Gru => gru::forward(layer, x, resets, h0),
-        Cell::Rnn => rnn::forward(layer, x, resets, h0),
-        cell => variants::forward(cell, layer, x, resets, h0, c0),
+        cell => plain::forward(cell, layer, x, resets, h0, c0),
     }
 }
 
@@ -219,9 +218,7 @@ pub fn backward<R: Real>(
 ) -> Upstream<R> {
     match cell {
         Cell::Lstm => lstm::backward(layer, cache, resets, d_h, gradients),
-        Cell::Gru => gru::backward(layer, cache, resets, d_h, gradients),
-        Cell::Rnn => rnn::backward(layer, cache, resets, d_h, gradients),
-        cell => variants::backward(cell, layer, cache, resets, d_h, gradients),
+        cell => plain::backward(cell, layer, cache, resets, d_h, gradients),
     }
 }
 
