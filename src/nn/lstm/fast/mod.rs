@@ -5,145 +5,31 @@
 //!
 //! | product | shape | by |
 //! |---|---|---|
-//! | `x · w_ihᵀ + b`, all steps and gates | `[T·R, I] × [I, 4H]` | weights packed once a step ([`Packed`]); the first layer looks it up, see [`Input`] |
+//! | `x · w_ihᵀ + b`, all steps and gates | `[T·R, I] × [I, 4H]` | weights packed once a step ([`Packed`](hornpipe_kernels::Packed)); the first layer looks it up, see [`Input`] |
 //! | `h_prev · w_hhᵀ`, one step, with the gate maths | `[R, H] × [H, 4H]` | [`lstm::Forward`] |
 //! | `d_a · w_hh`, one step, with the gate gradients | `[R, 4H] × [4H, H]` | [`lstm::Backward`] |
-//! | `d_w_ih = d_aᵀ · x`, `d_w_hh = d_aᵀ · h_prev` | `[4H, T·R] × [T·R, I or H]` | [`Gemm`] |
+//! | `d_w_ih = d_aᵀ · x`, `d_w_hh = d_aᵀ · h_prev` | `[4H, T·R] × [T·R, I or H]` | [`Gemm`](hornpipe_kernels::gemm::Gemm) |
 //! | `d_x = d_a · w_ih` | `[T·R, 4H] × [4H, I]` | packed |
 //!
 //! Time is cut into chunks of a few steps, each of which passes through all its products before the next, so that
 //! the activations are read again while they are in cache. For the sums over `T·R` that means one addition more a chunk.
 
+mod tools;
+mod weights;
+
+pub use tools::{Tools, grow};
+pub use weights::{LayerWeights, Step};
+
 use super::GATES;
 use crate::nn::Cell;
 use crate::nn::cell::batched;
-use crate::threads::Threads;
 use hornpipe_kernels::elementwise::{add_assign, add_rows};
 use hornpipe_kernels::embedding::{gather, scatter_add};
-use hornpipe_kernels::gemm::{Gemm, Into, Matrix, Scratch};
-use hornpipe_kernels::{Buffer, Isa, Packed, Team, lstm};
+use hornpipe_kernels::gemm::{Into, Matrix};
+use hornpipe_kernels::{Buffer, Team, lstm};
 use std::ops::Range;
-
-/// The weights of one layer as the kernels read them; packed again after each update.
-#[derive(Clone, Debug)]
-pub struct LayerWeights {
-    /// `w_ih`, for `x · w_ihᵀ`.
-    pub input: Packed,
-    /// `w_ih`, for `d_a · w_ih`.
-    pub input_back: Packed,
-    /// `[4H]`
-    pub bias: Vec<f32>,
-    step: StepWeights,
-}
-
-/// What the time step reads.
-#[derive(Clone, Debug)]
-enum StepWeights {
-    Fused(Fused),
-    Batched(batched::Weights),
-}
-
-/// The weights of the fused kernels, which serve [`Cell::Lstm`].
-#[derive(Clone, Debug)]
-struct Fused {
-    /// `w_ih` in gate order, for the step of generation.
-    input: Packed,
-    /// `w_hh` in gate order, for the forward step.
-    recurrent: Packed,
-    /// `w_hh`, for the backward step.
-    recurrent_back: Packed,
-}
-
-impl LayerWeights {
-    /// Room for a layer of `inputs` and `hidden` units.
-    pub fn new(isa: Isa, cell: Cell, inputs: usize, hidden: usize) -> Self {
-        let gates = cell.gates() * hidden;
-        LayerWeights {
-            input: Packed::new(isa, inputs, gates),
-            input_back: Packed::new(isa, gates, inputs),
-            bias: vec![0.0; gates],
-            step: match cell {
-                Cell::Lstm => StepWeights::Fused(Fused {
-                    input: Packed::new_gates(isa, inputs, hidden),
-                    recurrent: Packed::new_gates(isa, hidden, hidden),
-                    recurrent_back: Packed::new(isa, gates, hidden),
-                }),
-                cell => StepWeights::Batched(batched::Weights::new(isa, cell, hidden)),
-            },
-        }
-    }
-
-    /// Packs `w_ih [4H, I]`, `w_hh [4H, H]`, the bias `[4H]` and what [`Cell::extra`] names for training.
-    pub fn pack(&mut self, w_ih: &[f32], w_hh: &[f32], bias: &[f32], extra: &[f32]) {
-        self.pack_on(&Threads::One, w_ih, w_hh, bias, extra);
-    }
-
-    /// The same on several threads.
-    pub(crate) fn pack_on(
-        &mut self,
-        threads: &Threads,
-        w_ih: &[f32],
-        w_hh: &[f32],
-        bias: &[f32],
-        extra: &[f32],
-    ) {
-        let LayerWeights { input, input_back, step, .. } = self;
-        threads.join(
-            || threads.join(|| input.pack_rows(w_ih), || input_back.pack_columns(w_ih)),
-            || match step {
-                StepWeights::Fused(Fused { recurrent, recurrent_back, .. }) => {
-                    threads.join(|| recurrent.pack_rows(w_hh), || recurrent_back.pack_columns(w_hh));
-                }
-                StepWeights::Batched(weights) => weights.pack(w_hh, extra),
-            },
-        );
-        self.bias.copy_from_slice(bias);
-    }
-
-    /// Packs `w_ih [4H, I]` for generation.
-    pub fn pack_generation(&mut self, w_ih: &[f32]) {
-        if let StepWeights::Fused(fused) = &mut self.step {
-            fused.input.pack_rows(w_ih);
-        }
-    }
-
-    /// One step of generation. `x [R, I]` is the output of the layer below; the first layer has none, and `gates [R, 4H]` is what the
-    /// characters give, looked up.
-    pub fn step(&self, x: Option<&[f32]>, step: Step, team: &mut Team) {
-        let Step { gates, side, h: h_prev, c: c_prev, next_h: h, next_c: c } = step;
-        match (&self.step, x) {
-            (StepWeights::Fused(fused), None) => {
-                lstm::Forward { w_hh: &fused.recurrent, h_prev, c_prev, gates, c, h }.run(team);
-            }
-            (StepWeights::Fused(Fused { input: w_ih, recurrent: w_hh, .. }), Some(x)) => {
-                lstm::ForwardInput { w_ih, w_hh, bias: &self.bias, x, h_prev, c_prev, c, h }.run(team);
-            }
-            (StepWeights::Batched(weights), x) => {
-                if let Some(x) = x {
-                    self.input.multiply(x, Some(&self.bias), gates, team);
-                }
-                weights.forward(batched::Forward { h_prev, c_prev, gates, side, c, h }, team);
-            }
-        }
-    }
-}
-
-/// What a step of generation works on; all but `h` and `c` is overwritten.
-#[derive(Debug)]
-pub struct Step<'a> {
-    /// `[R, 4H]`
-    pub gates: &'a mut [f32],
-    /// `[R, 4H]`; empty of an LSTM, see [`batched`].
-    pub side: &'a mut [f32],
-    /// `[R, H]`
-    pub h: &'a [f32],
-    /// `[R, H]`; empty where the cell has none.
-    pub c: &'a [f32],
-    /// `[R, H]`: the new hidden state.
-    pub next_h: &'a mut [f32],
-    /// `[R, H]`: the new cell state; empty where the cell has none.
-    pub next_c: &'a mut [f32],
-}
+use tools::{for_each_reset, unless_reset};
+use weights::{Fused, StepWeights};
 
 /// What enters a layer.
 #[derive(Clone, Copy, Debug)]
@@ -467,89 +353,4 @@ const CHUNK: usize = 256;
 fn chunks(steps: usize, rows: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
     let count = ((steps * rows + CHUNK / 2) / CHUNK).clamp(1, steps.max(1));
     (0..count).map(move |chunk| chunk * steps / count..(chunk + 1) * steps / count)
-}
-
-/// What the passes of every layer borrow.
-#[derive(Debug)]
-pub struct Tools {
-    /// Who does the large products.
-    pub gemm: Gemm,
-    /// Its room.
-    pub scratch: Scratch,
-    /// Who shares the work.
-    pub team: Team,
-    /// `[R, H]`: the gradient of the cell state on its way back.
-    d_c: Buffer,
-    /// `[R, 4H]`: the next step's gate gradients where some of its rows reset.
-    d_gates_next: Buffer,
-    /// `[R, H]` each, of cells that are not fused: what the step after sends back to h by the product, and what beside it.
-    d_h_next: Buffer,
-    d_prev: Buffer,
-}
-
-impl Tools {
-    /// Tools without room yet.
-    pub fn new(gemm: Gemm, team: Team) -> Self {
-        Tools {
-            gemm,
-            scratch: gemm.scratch(team.members()),
-            team,
-            d_c: Buffer::zeros(0),
-            d_gates_next: Buffer::zeros(0),
-            d_h_next: Buffer::zeros(0),
-            d_prev: Buffer::zeros(0),
-        }
-    }
-
-    /// Who shares the work from now on.
-    pub fn set_team(&mut self, team: Team) {
-        self.scratch = self.gemm.scratch(team.members());
-        self.team = team;
-    }
-
-    /// Makes them fit `rows` × `hidden`; allocates only where they were never as large.
-    pub fn prepare(&mut self, cell: Cell, rows: usize, hidden: usize) {
-        grow(&mut self.d_c, rows * hidden);
-        match cell {
-            Cell::Lstm => grow(&mut self.d_gates_next, rows * GATES * hidden),
-            _ => {
-                grow(&mut self.d_h_next, rows * hidden);
-                grow(&mut self.d_prev, rows * hidden);
-            }
-        }
-    }
-
-    /// Nothing comes from the step after the last.
-    fn begin_backward(&mut self, size: usize) {
-        for buffer in [&mut self.d_c, &mut self.d_h_next, &mut self.d_prev] {
-            let size = size.min(buffer.len());
-            buffer[..size].fill(0.0);
-        }
-    }
-}
-
-/// Makes room for `len` numbers; what stood there may be lost.
-pub fn grow(buffer: &mut Buffer, len: usize) {
-    if buffer.len() < len {
-        *buffer = Buffer::zeros(len);
-    }
-}
-
-/// `values [R, N]`, or where some rows reset, a copy in which those rows are zero. `copy` may be longer: it was made for the
-/// largest shard so far.
-fn unless_reset<'a>(values: &'a [f32], resets: &[bool], copy: &'a mut [f32]) -> &'a [f32] {
-    if !resets.contains(&true) {
-        return values;
-    }
-    let width = values.len() / resets.len();
-    let copy = &mut copy[..values.len()];
-    copy.copy_from_slice(values);
-    for_each_reset(resets, |r| copy[r * width..(r + 1) * width].fill(0.0));
-    copy
-}
-
-fn for_each_reset(resets: &[bool], mut body: impl FnMut(usize)) {
-    for (r, _) in resets.iter().enumerate().filter(|(_, reset)| **reset) {
-        body(r);
-    }
 }
