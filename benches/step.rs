@@ -122,7 +122,7 @@ fn layer(c: &mut Criterion) {
                 let gradients = Leaving {
                     d_w_hh: &mut d_w_hh,
                     d_extra: &mut [],
-                    input: InputGradients::Below { d_w_ih: &mut d_w_ih, d_bias: &mut d_bias },
+                    input: InputGradients::Below { d_w_ih: &mut d_w_ih, d_bias: &mut d_bias, d_x: None },
                 };
                 cache.backward(input, &mut d_h, gradients, &mut tools);
                 total += began.elapsed();

@@ -28,7 +28,7 @@ impl Recorder {
     /// A network with these weights, carrying the zero state of one row.
     pub fn new(isa: Isa, config: &ModelConfig, parameters: &Parameters) -> Self {
         let mut weights = Weights::new(isa, config);
-        weights.refresh(&Threads::One, parameters);
+        weights.refresh(&Threads::One, parameters, true);
         let mut recorder = Recorder {
             config: config.clone(),
             parameters: parameters.clone(),

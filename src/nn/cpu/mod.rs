@@ -18,7 +18,7 @@ use hornpipe_kernels::elementwise::{add_assign, sum_of_squares};
 use hornpipe_kernels::gemm::Gemm;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use reduce::{live, reduce};
-use shard::{Job, Purpose, Shard, Workspace};
+use shard::{Job, Purpose, Shard, Workspace, looks_up};
 use std::sync::{Mutex, PoisonError};
 pub(crate) use weights::Weights;
 
@@ -118,6 +118,15 @@ impl CpuEngine {
     /// `B`, the rows of the carried state.
     fn rows(&self) -> usize {
         self.shards.iter().map(|s| s.rows).sum()
+    }
+
+    /// All that a batch needs before its shards are worked on.
+    fn prepare(&mut self, batch: &Batch, purpose: Purpose) {
+        self.check(batch);
+        self.make_room(batch.steps(), purpose);
+        // The first shard is the largest.
+        let tokens = self.shards.first().map_or(0, |shard| batch.steps() * shard.rows);
+        self.weights.refresh(&self.threads, &self.parameters, looks_up(&self.config, tokens));
     }
 
     /// Makes all the room that batches of `steps` time steps take, whichever thread does what; allocates only at the first such batch.
@@ -260,13 +269,11 @@ impl Engine for CpuEngine {
     }
 
     fn gradients(&mut self, batch: &Batch, masking: Option<Masking>) -> LossSums {
-        self.check(batch);
-        self.make_room(batch.steps(), Purpose::Training);
+        self.prepare(batch, Purpose::Training);
         let total_weight = batch.weights.iter().map(|&w| f64::from(w)).sum();
         let isa = self.gemm.isa();
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, spare, gradients, .. } =
             self;
-        weights.refresh(threads, parameters);
         let job = Job { config, parameters, weights, batch, masking, total_weight };
         let leaf = |shard: &mut Shard| {
             let mut own = take(spare).unwrap_or_else(|| parameters.zeros_like());
@@ -302,20 +309,16 @@ impl Engine for CpuEngine {
     }
 
     fn evaluate(&mut self, batch: &Batch) -> LossSums {
-        self.check(batch);
-        self.make_room(batch.steps(), Purpose::Evaluation);
+        self.prepare(batch, Purpose::Evaluation);
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
-        weights.refresh(threads, parameters);
         let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
         let leaf = |shard: &mut Shard| with(workspaces, |workspace| workspace.evaluate(&job, shard));
         over(threads, shards, &leaf, &LossSums::plus).unwrap_or_default()
     }
 
     fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
-        self.check(batch);
-        self.make_room(batch.steps(), Purpose::Evaluation);
+        self.prepare(batch, Purpose::Evaluation);
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
-        weights.refresh(threads, parameters);
         let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
         let leaf = |shard: &mut Shard| with(workspaces, |workspace| workspace.last_logits(&job, shard));
         over(threads, shards, &leaf, &|(), ()| ());

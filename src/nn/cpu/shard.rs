@@ -6,7 +6,7 @@ use crate::nn::lstm::fast::{Cache, Entering, Input, InputGradients, Leaving, Ste
 use crate::nn::{Batch, Cell, LayerMut, ModelConfig, Parameters};
 use hornpipe_kernels::dropout::{Dropout, Site};
 use hornpipe_kernels::elementwise::add_rows;
-use hornpipe_kernels::embedding::gather;
+use hornpipe_kernels::embedding::{gather, scatter_add};
 use hornpipe_kernels::gemm::{Gemm, Into, Matrix};
 use hornpipe_kernels::softmax::{CrossEntropy, LossSums};
 use hornpipe_kernels::{Buffer, Team};
@@ -77,6 +77,12 @@ impl Shard {
     }
 }
 
+/// Whether the first layer looks up what each character gives to its gates. Where a shard has fewer tokens than there are characters, it
+/// computes that from the features of its own tokens instead.
+pub(super) fn looks_up(config: &ModelConfig, tokens: usize) -> bool {
+    config.vocabulary <= tokens
+}
+
 /// What is to be done with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -93,8 +99,11 @@ pub(super) struct Workspace {
     caches: Vec<Cache>,
     /// `[T, R, H]` for each layer: its output after dropout. Empty without dropout.
     dropped: Vec<Buffer>,
-    /// `[V, G·H]`: the gradient of what each character gives to the first layer's gates.
+    /// `[V, G·H]`: the gradient of what each character gives to the first layer's gates, where that is looked up.
     d_table: Buffer,
+    /// `[T, R, I]` each: the features of the tokens, and their gradient, where it is not.
+    features: Buffer,
+    d_features: Buffer,
     /// `[T, R, H]`: the gradient of a layer's output.
     d_h: Buffer,
     /// `[T, R, V]`
@@ -134,6 +143,8 @@ impl Workspace {
             caches: (0..config.layers).map(|_| Cache::new(config.cell, config.hidden)).collect(),
             dropped: vec![empty(); config.layers],
             d_table: empty(),
+            features: empty(),
+            d_features: empty(),
             d_h: empty(),
             logits: empty(),
             tokens: Vec::new(),
@@ -156,16 +167,21 @@ impl Workspace {
     /// Makes room for a shard of `steps` × `rows`; allocates only where there was never as much.
     pub fn make_room(&mut self, config: &ModelConfig, steps: usize, rows: usize, purpose: Purpose) {
         let tokens = steps * rows;
-        let Workspace { caches, dropped, d_table, d_h, logits, tools, .. } = self;
+        let Workspace { caches, dropped, d_table, features, d_features, d_h, logits, tools, .. } = self;
         caches.iter_mut().for_each(|cache| cache.prepare(steps, rows));
         tools.prepare(config.cell, rows, config.hidden);
         grow(logits, tokens * config.vocabulary);
+        // A smaller shard than the first may not look up where that does.
+        grow(features, tokens.min(config.vocabulary) * config.input.size());
         if purpose == Purpose::Training {
             grow(d_h, tokens * config.hidden);
             if config.dropout > 0.0 {
                 dropped.iter_mut().for_each(|d| grow(d, tokens * config.hidden));
             }
-            grow(d_table, config.vocabulary * config.cell.gates() * config.hidden);
+            grow(d_features, tokens.min(config.vocabulary) * config.input.size());
+            if looks_up(config, tokens) {
+                grow(d_table, config.vocabulary * config.cell.gates() * config.hidden);
+            }
         }
         fn reserve<T>(part: &mut Vec<T>, tokens: usize) {
             part.clear();
@@ -200,12 +216,19 @@ impl Workspace {
         let config = job.config;
         let isa = self.tools.gemm.isa();
         let tokens = job.batch.steps() * shard.rows;
+        if !looks_up(config, tokens) {
+            let (table, size) = (job.weights.features(job.parameters), config.input.size());
+            gather(isa, size, table, &self.tokens, &mut self.features[..tokens * size], &mut self.tools.team);
+        }
         for l in 0..config.layers {
             let dropout = job.dropout(l, shard);
             let (below, rest) = self.caches.split_at_mut(l);
             let cache = &mut rest[0];
             let input = match below.last() {
-                None => Input::Characters { tokens: &self.tokens, table: &job.weights.table },
+                None if looks_up(config, tokens) => {
+                    Input::Characters { tokens: &self.tokens, table: &job.weights.table }
+                }
+                None => Input::Below(&self.features[..tokens * config.input.size()]),
                 Some(_) if dropout.is_some() => Input::Below(&self.dropped[l - 1][..tokens * config.hidden]),
                 Some(cache) => Input::Below(cache.output()),
             };
@@ -298,8 +321,8 @@ impl Workspace {
     fn layers_backward(&mut self, job: &Job, shard: &Shard, gradients: &mut Parameters) {
         let config = job.config;
         let len = self.tokens.len() * config.hidden;
-        let Workspace { caches, dropped, d_table, d_h, tools, resets, tokens, .. } = self;
-        let d_table = &mut d_table[..job.weights.table.len()];
+        let Workspace { caches, dropped, d_table, features, d_features, d_h, tools, resets, tokens, .. } =
+            self;
         let d_h = &mut d_h[..len];
         for l in (0..config.layers).rev() {
             let dropout = job.dropout(l, shard);
@@ -312,25 +335,47 @@ impl Workspace {
             let LayerMut { w_ih: d_w_ih, w_hh: d_w_hh, bias: d_bias, extra: d_extra } =
                 gradients.layer_mut(l);
             match below.last() {
+                None if looks_up(config, tokens.len()) => {
+                    let table = &job.weights.table;
+                    let d_table = InputGradients::Characters(&mut d_table[..table.len()]);
+                    let leaving = Leaving { d_w_hh, d_extra, input: d_table };
+                    let input = Input::Characters { tokens, table };
+                    cache.backward(Entering { weights, input, resets }, d_h, leaving, tools);
+                }
                 None => {
-                    let input = Input::Characters { tokens, table: &job.weights.table };
-                    let leaving = Leaving { d_w_hh, d_extra, input: InputGradients::Characters(d_table) };
+                    let size = tokens.len() * config.input.size();
+                    let d_x = Some(&mut d_features[..size]);
+                    let d_input = InputGradients::Below { d_w_ih, d_bias, d_x };
+                    let leaving = Leaving { d_w_hh, d_extra, input: d_input };
+                    let input = Input::Below(&features[..size]);
                     cache.backward(Entering { weights, input, resets }, d_h, leaving, tools);
                 }
                 Some(cache_below) => {
                     let dropped = dropout.map(|_| &dropped[l - 1][..len]);
                     let input = Input::Below(dropped.unwrap_or(cache_below.output()));
-                    let leaving =
-                        Leaving { d_w_hh, d_extra, input: InputGradients::Below { d_w_ih, d_bias } };
+                    let leaving = Leaving {
+                        d_w_hh,
+                        d_extra,
+                        input: InputGradients::Below { d_w_ih, d_bias, d_x: None },
+                    };
                     cache.backward(Entering { weights, input, resets }, d_h, leaving, tools);
                 }
             }
         }
-        self.first_layer_backward(job, gradients);
+        if looks_up(config, self.tokens.len()) {
+            self.table_backward(job, gradients);
+        } else if let Some(embedding) = gradients.layout().embedding() {
+            let Workspace { d_features, tools, tokens, .. } = self;
+            let size = config.input.size();
+            let d_embedding = gradients.slice_mut(embedding);
+            d_embedding.fill(0.0);
+            let d_features = &d_features[..tokens.len() * size];
+            scatter_add(tools.gemm.isa(), size, d_features, tokens, d_embedding, &mut tools.team);
+        }
     }
 
     /// From the gradient of what each character gives to the first layer to those of `w_ih`, the bias and the embedding.
-    fn first_layer_backward(&mut self, job: &Job, gradients: &mut Parameters) {
+    fn table_backward(&mut self, job: &Job, gradients: &mut Parameters) {
         let (vocabulary, inputs) = (job.config.vocabulary, job.config.input.size());
         let d_table = &self.d_table[..job.weights.table.len()];
         let Tools { gemm, scratch, team, .. } = &mut self.tools;

@@ -1,7 +1,7 @@
 //! All weights of a network as the kernels read them.
 
 use crate::nn::Input;
-use crate::nn::lstm::fast::LayerWeights;
+use crate::nn::lstm::fast::{LayerWeights, grow};
 use crate::nn::reference::scalar_input;
 use crate::nn::{ModelConfig, Parameters};
 use crate::threads::Threads;
@@ -14,13 +14,14 @@ pub(crate) struct Weights {
     pub layers: Vec<LayerWeights>,
     /// `[V, I]`: what enters the first layer for each character; empty where that is the embedding.
     scalars: Vec<f32>,
-    /// `[V, G·H]`: what that gives to the gates of the first layer, bias included.
+    /// `[V, G·H]`: what that gives to the gates of the first layer, bias included; see [`Weights::refresh`].
     pub table: Buffer,
     /// `[V, H]`, for `h · wᵀ`.
     pub linear: Packed,
     /// `[V, H]`, for `d_logits · w`.
     pub linear_back: Packed,
     stale: bool,
+    table_stale: bool,
     generation_stale: bool,
 }
 
@@ -34,38 +35,46 @@ impl Weights {
         };
         Weights {
             scalars,
-            table: Buffer::zeros(config.vocabulary * config.cell.gates() * config.hidden),
+            table: Buffer::zeros(0),
             layers: (0..config.layers).map(layer).collect(),
             linear: Packed::new(isa, config.hidden, config.vocabulary),
             linear_back: Packed::new(isa, config.vocabulary, config.hidden),
             stale: true,
+            table_stale: true,
             generation_stale: true,
         }
     }
 
     /// The parameters have changed.
     pub fn invalidate(&mut self) {
-        (self.stale, self.generation_stale) = (true, true);
+        (self.stale, self.table_stale, self.generation_stale) = (true, true, true);
     }
 
-    /// Packs anew what has changed and is needed for training and evaluation.
-    pub fn refresh(&mut self, threads: &Threads, parameters: &Parameters) {
-        if !std::mem::take(&mut self.stale) {
+    /// Packs anew what has changed and is needed for training and evaluation; with `table`, makes that anew as well.
+    pub fn refresh(&mut self, threads: &Threads, parameters: &Parameters, table: bool) {
+        let weight = parameters.slice(parameters.layout().linear().0);
+        let pack = std::mem::take(&mut self.stale);
+        let look_up = table && std::mem::take(&mut self.table_stale);
+        if !pack && !look_up {
             return;
         }
-        let weight = parameters.slice(parameters.layout().linear().0);
         let Weights { scalars, table, layers, linear, linear_back, .. } = self;
         threads.install(|| {
-            threads.join(
-                || pack_layers(threads, layers, 0, parameters),
-                || {
-                    linear.pack_rows(weight);
-                    linear_back.pack_columns(weight);
-                },
-            )
+            if pack {
+                threads.join(
+                    || pack_layers(threads, layers, 0, parameters),
+                    || {
+                        linear.pack_rows(weight);
+                        linear_back.pack_columns(weight);
+                    },
+                );
+            }
+            if look_up {
+                let (first, features) = (&layers[0], features(scalars, parameters));
+                grow(table, features.len() / first.input.depth() * first.bias.len());
+                gate_inputs(threads, threads.count(), first, features, table);
+            }
         });
-        let first = &layers[0];
-        first.input.multiply(features(scalars, parameters), Some(&first.bias), table, &mut Team::alone());
     }
 
     /// `[V, I]`: what enters the first layer for each character.
@@ -75,7 +84,7 @@ impl Weights {
 
     /// Packs anew what has changed and is needed for generation.
     pub fn refresh_generation(&mut self, threads: &Threads, parameters: &Parameters) {
-        self.refresh(threads, parameters);
+        self.refresh(threads, parameters, true);
         if std::mem::take(&mut self.generation_stale) {
             for (l, layer) in self.layers.iter_mut().enumerate().skip(1) {
                 layer.pack_generation(parameters.slice(parameters.layout().layer(l).w_ih));
@@ -86,6 +95,21 @@ impl Weights {
 
 fn features<'a>(scalars: &'a [f32], parameters: &'a Parameters) -> &'a [f32] {
     parameters.layout().embedding().map_or(scalars, |table| parameters.slice(table))
+}
+
+/// What features `[V, I]` give to the gates of a layer, `[V, G·H]`, in so many parts side by side.
+fn gate_inputs(threads: &Threads, parts: usize, layer: &LayerWeights, features: &[f32], table: &mut [f32]) {
+    let rows = table.len() / layer.bias.len();
+    if parts < 2 || rows < 2 {
+        layer.input.multiply(features, Some(&layer.bias), table, &mut Team::alone());
+        return;
+    }
+    let (features, more_features) = features.split_at(rows / 2 * layer.input.depth());
+    let (table, more) = table.split_at_mut(rows / 2 * layer.bias.len());
+    threads.join(
+        || gate_inputs(threads, parts / 2, layer, features, table),
+        || gate_inputs(threads, parts - parts / 2, layer, more_features, more),
+    );
 }
 
 /// Packs `layers`, the first of which is layer `first`, on all threads.

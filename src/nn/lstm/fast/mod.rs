@@ -36,8 +36,8 @@ use weights::{Fused, StepWeights};
 pub enum Input<'a> {
     /// `[T, R, I]`: the output of the layer below.
     Below(&'a [f32]),
-    /// There are only `V` different inputs of the first layer, fewer than tokens as a rule. So what each character gives to the
-    /// gates is computed once, and then looked up.
+    /// There are only `V` different inputs of the first layer. Where that is fewer than tokens, as it is as a rule, what each character
+    /// gives to the gates is computed once, and then looked up.
     Characters {
         /// `[T, R]`
         tokens: &'a [u32],
@@ -77,6 +77,8 @@ pub enum InputGradients<'a> {
         d_w_ih: &'a mut [f32],
         /// `[4H]`
         d_bias: &'a mut [f32],
+        /// `[T, R, I]`; none where it takes the place of the output's gradient, for which `I` must be `H`.
+        d_x: Option<&'a mut [f32]>,
     },
     /// `[V, 4H]`: the gradient of the table.
     Characters(&'a mut [f32]),
@@ -219,8 +221,8 @@ impl Cache {
         }
     }
 
-    /// Back-propagates `d_h [T, R, H]`, the gradient of the output; where there is a layer below, it becomes the gradient of
-    /// that one's output. All of `gradients` are **overwritten**. Afterwards the layer's output is no longer whole.
+    /// Back-propagates `d_h [T, R, H]`, the gradient of the output, which may become the gradient of the input (see
+    /// [`InputGradients`]). All of `gradients` are **overwritten**. Afterwards the layer's output is no longer whole.
     pub fn backward(&mut self, input: Entering, d_h: &mut [f32], gradients: Leaving, tools: &mut Tools) {
         let Entering { weights, input, resets } = input;
         let Leaving { d_w_hh, d_extra, input: mut input_gradients } = gradients;
@@ -256,13 +258,14 @@ impl Cache {
             };
             gemm.multiply(d_side, h_prev, into, d_w_hh, scratch, team);
             match (input, &mut input_gradients) {
-                (Input::Below(x), InputGradients::Below { d_w_ih, d_bias }) => {
+                (Input::Below(x), InputGradients::Below { d_w_ih, d_bias, d_x }) => {
                     let inputs = weights.input.depth();
                     let x = Matrix::new(&x[from * inputs..to * inputs], to - from, inputs);
                     gemm.multiply(d_gates, x, into, d_w_ih, scratch, team);
                     add_rows(gemm.isa(), gates, d_bias);
                     // The gradient of the output at these steps has had its use.
-                    weights.input_back.multiply(gates, None, &mut d_h[from * inputs..to * inputs], team);
+                    let d_x = d_x.as_deref_mut().unwrap_or(&mut *d_h);
+                    weights.input_back.multiply(gates, None, &mut d_x[from * inputs..to * inputs], team);
                 }
                 (Input::Characters { tokens, .. }, InputGradients::Characters(d_table)) => {
                     scatter_add(gemm.isa(), width, gates, &tokens[from..to], d_table, team);
