@@ -19,6 +19,6 @@ pub mod suffix;
 
 pub use histogram::{Counts, Distances, Histograms};
 pub use judgement::{JudgedTune, Judgement, LAGS, Summary, histograms, judge};
-pub use ngram::{NgramError, NgramModel, Score, Smoothing, best_of_orders};
+pub use ngram::{NgramError, NgramModel, Score, Smoothing};
 pub use novelty::{Copied, Nearest, Novelty, Training, name};
 pub use score::{TuneScore, score};
