@@ -1,5 +1,6 @@
 //! Bars and lines as SVG that grows with the page.
 
+use crate::html::escaped;
 use std::fmt::Write;
 
 /// Values of one colour, one for each label.
@@ -35,7 +36,7 @@ pub fn bars(about: &str, labels: &[String], series: &[Series<'_>], share: bool) 
         false => format!("{value}"),
     };
     let mut svg =
-        format!("<svg viewBox=\"0 0 900 {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n", escape(about));
+        format!("<svg viewBox=\"0 0 900 {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n", escaped(about));
     for k in 0..=(top / step).round() as i32 {
         let value = f64::from(k) * step;
         let at = y(value);
@@ -60,8 +61,8 @@ pub fn bars(about: &str, labels: &[String], series: &[Series<'_>], share: bool) 
             let _ = writeln!(
                 svg,
                 "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>{}, {}: {exact}</title></rect>",
-                escape(label),
-                escape(name)
+                escaped(label),
+                escaped(name)
             );
         }
         if at % every == 0 {
@@ -70,16 +71,11 @@ pub fn bars(about: &str, labels: &[String], series: &[Series<'_>], share: bool) 
                 "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
                 left + 0.4 * group,
                 HEIGHT - 7.0,
-                escape(label)
+                escaped(label)
             );
         }
     }
     svg + "</svg>\n"
-}
-
-/// Text within HTML.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A judgement as one HTML file that needs nothing else.
 
-use super::chart::{Series, bars, escape};
+use super::chart::{Series, bars};
 use super::{Judged, Row, rows};
 use crate::abc::Fraction;
+use crate::html::{escaped, filled};
 use crate::judge::{Counts, Histograms, JudgedTune, Judgement};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -15,57 +16,46 @@ const RARE: f64 = 0.001;
 const DEGREES: [&str; 12] = ["1", "♭2", "2", "♭3", "3", "4", "♯4", "5", "♭6", "6", "♭7", "7"];
 
 pub fn html(judged: &Judged) -> String {
-    let Judged { file, corpus, training, generated, held_out, .. } = judged;
+    let Judged { file, corpus, training_tunes, generated, held_out, .. } = judged;
     let about = format!(
-        "{} generated tunes and {} held-out tunes of {}, against its {training} training tunes.",
+        "{} generated tunes and {} held-out tunes of {}, against its {training_tunes} training tunes.",
         generated.tunes.len(),
         held_out.tunes.len(),
         corpus
     );
-    let mut page = String::new();
-    let mut rest = FRAME;
-    // The frame has each of these names once or more, between at signs.
-    while let Some((before, after)) = rest.split_once('@') {
-        page.push_str(before);
-        let Some((name, after)) = after.split_once('@') else { break };
-        match name {
-            "title" => page.push_str(&escape(&format!("{file}, judged"))),
-            "about" => page.push_str(&escape(&about)),
-            "scores" => scores(&mut page, judged),
-            "plots" => plots(&mut page, judged),
-            "tunes" => tunes(&mut page, &generated.tunes),
-            // An at-rule of the style.
-            _ => {
-                page.push('@');
-                rest = &rest[before.len() + 1..];
-                continue;
-            }
-        }
-        rest = after;
-    }
-    page + rest
+    let parts = [
+        ("title", escaped(&format!("{file}, judged"))),
+        ("about", escaped(&about)),
+        ("scores", scores(judged)),
+        ("plots", plots(judged)),
+        ("tunes", tunes(&generated.tunes)),
+    ];
+    filled(FRAME, &parts)
 }
 
-fn scores(page: &mut String, judged: &Judged) {
+fn scores(judged: &Judged) -> String {
+    let mut page = String::new();
     for (group, rows) in rows(judged) {
         let _ = writeln!(page, "<tbody><tr class=\"group\"><th colspan=\"4\">{group}</th></tr>");
         for Row { name, values: [a, b], about } in rows {
             let _ = writeln!(
                 page,
                 "<tr><td>{name}</td><td class=\"number\">{a}</td><td class=\"number\">{b}</td><td class=\"about\">{}</td></tr>",
-                escape(about)
+                escaped(about)
             );
         }
         page.push_str("</tbody>\n");
     }
+    page
 }
 
-fn plots(page: &mut String, judged: &Judged) {
-    let Judged { generated, held_out, known, .. } = judged;
+fn plots(judged: &Judged) -> String {
+    let mut page = String::new();
+    let Judged { generated, held_out, training, .. } = judged;
     let sides = [
         ("generated", "generated", &generated.histograms),
         ("held out", "held-out", &held_out.histograms),
-        ("training", "training", known),
+        ("training", "training", training.histograms()),
     ];
     let mut plot = |title: &str, about: &str, labels: Vec<String>, series: Vec<Series<'_>>, share: bool| {
         let picture = bars(title, &labels, &series, share);
@@ -137,27 +127,29 @@ fn plots(page: &mut String, judged: &Judged) {
         }),
         true,
     );
+    page
 }
 
-fn tunes(page: &mut String, tunes: &[JudgedTune]) {
+fn tunes(tunes: &[JudgedTune]) -> String {
     let mut order: Vec<_> = tunes.iter().collect();
     order.sort_by(|a, b| b.score.overall.total_cmp(&a.score.overall));
-    page.push_str("<tbody>\n");
+    let mut page = String::from("<tbody>\n");
     for JudgedTune { name, score, novelty } in order {
         let (nearest, similarity) = match &novelty.nearest {
-            Some(nearest) => (escape(&nearest.tune), format!("{:.2}", nearest.similarity)),
+            Some(nearest) => (escaped(&nearest.tune), format!("{:.2}", nearest.similarity)),
             None => ("none".to_string(), String::new()),
         };
         let _ = writeln!(
             page,
             "<tr><td>{}</td><td class=\"number\">{:.3}</td><td class=\"number\">{} of {}</td><td class=\"number\">{}</td><td>{}</td><td>{nearest}</td><td class=\"number\">{similarity}</td></tr>",
-            escape(name),
+            escaped(name),
             score.overall,
             score.full + score.completed,
             score.bars,
             novelty.notes.length,
-            escape(&novelty.notes.tune),
+            escaped(&novelty.notes.tune),
         );
     }
     page.push_str("</tbody>\n");
+    page
 }
