@@ -1,6 +1,6 @@
 //! A judgement as one HTML file that needs nothing else.
 
-use super::chart::{Series, bars};
+use super::chart::{Chart, Series, bars};
 use super::{Judged, Row, rows};
 use crate::abc::Fraction;
 use crate::html::{escaped, filled};
@@ -57,10 +57,12 @@ fn plots(judged: &Judged) -> String {
         ("held out", "held-out", &held_out.histograms),
         ("training", "training", training.histograms()),
     ];
-    let mut plot = |title: &str, about: &str, labels: Vec<String>, series: Vec<Series<'_>>, share: bool| {
-        let picture = bars(title, &labels, &series, share);
-        let _ = writeln!(page, "<h3>{title}</h3>\n<p>{about}</p>\n<div class=\"plot\">{picture}</div>");
-    };
+    let mut plot =
+        |title: &str, about: &str, axes: [&str; 2], labels: Vec<String>, series: Vec<Series<'_>>| {
+            let [axis, of] = axes;
+            let picture = bars(&Chart { about: title, axis, of, labels: &labels, series: &series });
+            let _ = writeln!(page, "<h3>{title}</h3>\n<p>{about}</p>\n<div class=\"plot\">{picture}</div>");
+        };
     let of = |counts: &dyn Fn(&Histograms) -> Vec<f64>| -> Vec<Series<'_>> {
         sides.iter().map(|(name, class, h)| Series { name, class, values: counts(h) }).collect()
     };
@@ -71,17 +73,17 @@ fn plots(judged: &Judged) -> String {
     plot(
         "Notes of the scale",
         "Notes by their distance from the tonic; 1 is the tonic, ♭3 a minor third.",
+        ["degree of the scale", "share of the notes"],
         DEGREES.map(str::to_string).to_vec(),
         of(&|h| shares(&h.pitch_classes, &classes)),
-        true,
     );
     let steps: Vec<i32> = (-12..=12).collect();
     plot(
         "Steps from note to note",
         "In semitones, down and up; an octave counts those beyond it too.",
-        steps.iter().map(i32::to_string).collect(),
+        ["semitones", "share of the steps"],
+        steps.iter().map(|step| step.to_string().replace('-', "−")).collect(),
         of(&|h| shares(&h.intervals, &steps)),
-        true,
     );
     let lengths: BTreeSet<Fraction> =
         sides.iter().flat_map(|(_, _, h)| h.durations.0.keys().copied()).collect();
@@ -90,9 +92,9 @@ fn plots(judged: &Judged) -> String {
     plot(
         "Lengths",
         "Of notes and rests, as parts of a whole note; those below a thousandth on every side are left out.",
+        ["part of a whole note", "share of all"],
         lengths.iter().map(Fraction::to_string).collect(),
         of(&|h| shares(&h.durations, &lengths)),
-        true,
     );
     let pair = |of: &dyn Fn(&Judgement) -> Vec<f64>| {
         vec![
@@ -103,9 +105,9 @@ fn plots(judged: &Judged) -> String {
     plot(
         "Repetition",
         "Bars whose notes are those of the bar so many bars before, as the tune is written.",
+        ["bars before", "share of the bars"],
         (1..=generated.lags.len()).map(|lag| lag.to_string()).collect(),
         pair(&|side| side.lags.clone()),
-        true,
     );
     // Widths that all tunes fall into.
     let copied = |side: &Judgement| side.tunes.iter().map(|t| t.novelty.notes.length).collect::<Vec<_>>();
@@ -119,13 +121,13 @@ fn plots(judged: &Judged) -> String {
     plot(
         "Copied notes",
         "Tunes by the longest run of notes that stands in a training tune, whatever the key.",
+        ["notes copied", "share of the tunes"],
         (0..count).map(label).collect(),
         pair(&|side| {
             let lengths = copied(side);
             let share = |k: usize| lengths.iter().filter(|n| **n / width == k).count() as f64;
             (0..count).map(|k| share(k) / lengths.len().max(1) as f64).collect()
         }),
-        true,
     );
     page
 }
