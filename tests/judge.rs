@@ -205,6 +205,30 @@ fn summaries_by_counting() {
 }
 
 #[test]
+fn distances_and_copies_by_hand() {
+    let tune = |key: &str, music: &str| tunes(&format!("X:1\nT:{key}\nM:2/4\nL:1/8\nK:{key}\n{music}\n\n"));
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+    let s = judge(&tune("C", "CDEC|G4|"), &Training::new(&tune("C", "CDEF|G4|"))).summary;
+    // Shares ⅖, ⅕, ⅕, 0, ⅕ of C, D, E, F, G against five times ⅕.
+    let pitch_classes = 0.2 * (4.0f64 / 3.0).log2() + 0.1 * (2.0f64 / 3.0).log2() + 0.1;
+    close(s.distances.pitch_classes.unwrap(), pitch_classes.sqrt());
+    // Steps 2, 2, −4, 7 against 2, 2, 1, 2.
+    let intervals = 0.25 * 0.8f64.log2() + 0.375 * 1.2f64.log2() + 3.0 * 0.125;
+    close(s.distances.intervals.unwrap(), intervals.sqrt());
+    assert_eq!(s.distances.durations, Some(0.0));
+    // "|G4|", and C D E; no five notes in a row.
+    assert_eq!((s.copied_characters, s.copied_notes, s.similarity), ([4, 4], [3, 3], Some(0.0)));
+
+    // Steps 2 2 1 2 2 2 1 and, in D, 2 2 1 2 2 3 2: of four pieces on each side two are the same; six notes in a row.
+    let s = judge(&tune("D", "DEFG|ABde|"), &Training::new(&tune("C", "CDEF|GABc|"))).summary;
+    assert_eq!((s.similarity, s.copied_notes), (Some(0.5), [6, 6]));
+    // No two bars are the same, but their lengths are.
+    assert_eq!((s.repeated_bars, s.repeated_rhythms), (Some(0.0), Some(0.5)));
+    // "DEF" is in both; no phrase has four bars.
+    assert_eq!((s.copied_characters, s.phrases_found), ([3, 3], None));
+}
+
+#[test]
 fn a_copied_tune_is_found_and_named_in_whatever_key() {
     let corpus = built_in();
     let (copied, others) = (&corpus.tunes[123], &corpus.tunes);
