@@ -31,8 +31,15 @@ fn engine(rows: usize) -> CpuEngine {
     let config = article();
     let parameters = Initializer::Pytorch.parameters(&config, 1);
     let gemm = Gemm::detect().expect("HORNPIPE_ISA names an instruction set of this machine");
-    let mut engine = CpuEngine::new(&config, parameters, Optimizer::Adam, gemm, default_shard_rows(rows), 0)
-        .expect("threads");
+    let mut engine = CpuEngine::new(
+        &config,
+        parameters,
+        Optimizer::Adam,
+        gemm,
+        default_shard_rows(rows, config.hidden),
+        0,
+    )
+    .expect("threads");
     engine.set_state(&State::zeros(&config, rows));
     engine
 }

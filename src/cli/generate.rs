@@ -314,7 +314,7 @@ fn prime(args: &Args, snapshot: &Snapshot, seed: u64) -> Result<Prime> {
     let vocabulary = &snapshot.vocabulary;
     let encode = |text: &str| {
         let text = text.replace("\r\n", "\n");
-        vocabulary.encode(&text).context("the model has never seen a character of the prime")
+        vocabulary.encode(&text).context("cannot begin with the prime")
     };
     if let Some(text) = &args.prime {
         return Ok(Prime::Text(encode(&args.given(text.replace("\\n", "\n"))?)?));

@@ -171,7 +171,7 @@ impl Flags {
         set(&mut s.augment, self.augment);
         set(&mut s.seed, self.seed);
         set(&mut s.engine, self.engine);
-        s.shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(s.batch_size));
+        s.shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(s.batch_size, s.hidden));
         s.patience = self.patience;
         if let Some(norm) = self.clip_norm {
             s.clip_norm = (norm != 0.0).then_some(norm);

@@ -104,14 +104,17 @@ fn picture(watched: &Watched) -> Result<String> {
     let values = |series: &[Series]| -> Vec<f64> {
         series.iter().flat_map(|series| &series.points).map(|point| point.1).collect()
     };
+    let alone = watched.epochs.len() == 1;
+    let mark = if alone { Mark::Marked } else { Mark::Line };
     let mut panels = Vec::new();
     for (title, prefix) in [("gradient norms", "gradient_norm."), ("weight norms", "weight_norm.")] {
-        let series = series(prefix, Mark::Line);
+        let series = series(prefix, mark);
         let y = Axis::log("norm", values(&series).into_iter());
         panels.push(Panel { title: title.to_string(), x: x.clone(), y, series });
     }
-    let mut reach = series("reach_c", Mark::Line);
-    reach.extend(series("reach_h", Mark::Dashes));
+    let mut reach = series("reach_c", mark);
+    // One epoch makes no line, so it is a point; that of h is then without its dashes.
+    reach.extend(series("reach_h", if alone { Mark::Dots } else { Mark::Dashes }));
     let greatest = values(&reach).into_iter().fold(1.0, f64::max);
     let title = "reach by c, and by h (dashes)".to_string();
     panels.push(Panel { title, x, y: Axis::linear("lag in steps", 0.0, greatest), series: reach });
@@ -141,6 +144,9 @@ mod tests {
                 Watched { names: names.map(String::from).to_vec(), epochs: BTreeMap::from_iter(epochs) };
             let svg = picture(&watched).unwrap();
             assert!(svg.contains("weight norms") && !svg.contains("NaN"));
+            if watched.epochs.len() == 1 {
+                assert!(svg.contains("<circle"), "an epoch by itself is a point: {svg}");
+            }
         }
     }
 }

@@ -85,7 +85,7 @@ pub enum ExchangeError {
         flag: &'static str,
     },
     /// A cell that the other program does not have.
-    #[error("{format} has no {}, so this model stays a checkpoint: only models of LSTMs can be written as {format}", cell.title())]
+    #[error("only models of LSTMs are written as {format}, and this one is made of {}: keep its checkpoint", cell.title())]
     NoCell {
         /// The format.
         format: &'static str,

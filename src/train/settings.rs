@@ -167,7 +167,7 @@ impl Preset {
             augment: Augment::None,
             patience: None,
             seed: 1,
-            shard_rows: default_shard_rows(128),
+            shard_rows: default_shard_rows(128, 256),
             engine: EngineKind::Cpu,
         };
         match self {
@@ -184,7 +184,7 @@ impl Preset {
                 // The wider embedding learns in half as many epochs as Keras' ±0.05.
                 init: Initializer::Pytorch,
                 validation_fraction: 0.1,
-                shard_rows: default_shard_rows(16),
+                shard_rows: default_shard_rows(16, 256),
                 ..article
             },
         }

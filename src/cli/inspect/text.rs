@@ -52,10 +52,7 @@ impl TextArgs {
             bail!("the text is empty: there is nothing to read");
         }
         let checkpoint = self.checkpoint.display();
-        snapshot
-            .vocabulary
-            .encode(&text)
-            .with_context(|| format!("the text has characters that {checkpoint} has never seen"))
+        snapshot.vocabulary.encode(&text).with_context(|| format!("{checkpoint} cannot read the text"))
     }
 }
 

@@ -54,6 +54,9 @@ pub struct Args {
     json: bool,
 }
 
+/// Characters for each weight of a probe, below which what it reads is mostly luck.
+const ENOUGH: usize = 10;
+
 /// What was found of one feature.
 #[derive(Debug, Serialize)]
 pub struct Found {
@@ -138,6 +141,14 @@ pub fn run(args: Args) -> Result<()> {
     }
     bar.clear();
     let untrained_probe = untrained_probe.context("at least one untrained network is read")?;
+    let fitted = labelled.steps() / 2;
+    if fitted < ENOUGH * model.hidden {
+        tell!(
+            "a probe has {} weights, and about {} characters to be fitted to: too few to say much; read more, with --length or more tunes",
+            model.hidden + 1,
+            thousands(fitted)
+        );
+    }
 
     let mut all = Vec::new();
     for (f, (scores, probe)) in own.into_iter().zip(probe).enumerate() {

@@ -74,7 +74,7 @@ pub fn run(args: Args) -> Result<()> {
         }
     };
     let read = line_ends(args.text.as_deref().unwrap_or(small::TEXT));
-    let tokens = vocabulary.encode(&read).context("the model has never seen a character of the text")?;
+    let tokens = vocabulary.encode(&read).context("cannot read the text")?;
     if tokens.is_empty() {
         bail!("the text is empty: give at least the character to predict");
     }

@@ -49,15 +49,15 @@ pub struct CpuEngine {
     logits: Vec<f32>,
 }
 
-/// The rows of a shard where nobody says otherwise: a function of `B` alone, so that it never depends on the machine.
-/// Small batches are cut in two, so that they feed two cores; larger ones into shards of 8, then of 16 rows, which the
-/// kernels need to read each weight often enough.
-pub fn default_shard_rows(batch: usize) -> usize {
-    match batch {
-        0..=16 => batch.div_ceil(2).max(1),
-        17..=32 => 8,
-        _ => 16,
-    }
+/// The rows of a shard where nobody says otherwise: a function of `B` and `H` alone, so that it never depends on the machine.
+///
+/// An even number of shards of the same size, so that two cores have the same to do, as few as may be: every time step reads all of
+/// `w_hh` for each shard. Up to 16 rows, and 32 where `w_hh` (4 MB and more) comes from the cache that cores share. With more cores than
+/// shards, each shard has a team.
+pub fn default_shard_rows(batch: usize, hidden: usize) -> usize {
+    let most = if hidden < 512 { 16 } else { 32 };
+    let pairs = batch.div_ceil(2 * most).max(1);
+    batch.div_ceil(2 * pairs).max(1)
 }
 
 impl CpuEngine {
