@@ -21,8 +21,8 @@ pub struct Fitted {
 }
 
 /// Fits a model with modified smoothing. Where no order is given, a tenth of the training tunes is set aside by the rule that
-/// [`split`] follows (of few tunes the last); of [`ORDERS`], the one that predicts these best when the others are counted is taken, and all training tunes are
-/// counted again. The held-out tunes of the corpus have no part in that.
+/// [`split`](crate::corpus::split()) follows (of few tunes the last); of [`ORDERS`], the one that predicts these best when the others are
+/// counted is taken, and all training tunes are counted again. The held-out tunes of the corpus have no part in that.
 ///
 /// `seed` is the corpus's split's: another one is made of it, since the rule of that one has taken its tenth already.
 ///

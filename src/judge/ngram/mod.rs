@@ -25,7 +25,7 @@
 //! back as a context reaches, a mark that no tune contains, since the LSTM too can tell the zero state from
 //! a line feed within a tune.
 //!
-//! All counts live in one tree of contexts ([`tree`]), whose size does not depend on the order; counts below the highest level do not depend
+//! All counts live in one tree of contexts, whose size does not depend on the order; counts below the highest level do not depend
 //! on it either, so the model of order 30 holds those of orders 1 to 29.
 
 mod fit;
