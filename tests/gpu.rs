@@ -13,7 +13,7 @@ use hornpipe::nn::{
     Batch, Cell, CpuEngine, Engine, GpuEngine, GpuEngineError, Input, LossSums, Masking, ModelConfig,
     Parameters, State, dropout_masks,
 };
-use hornpipe::optim::{Hyper, Optimizer};
+use hornpipe::optim::{Hyper, Moments, Optimizer};
 use hornpipe::train::{
     Control, Data, EpochMetrics, Observer, Outcome, Preset, Settings, Snapshot, StepInfo, TrainError, Trainer,
 };
@@ -81,12 +81,20 @@ fn shapes() -> Vec<(ModelConfig, usize, usize, Weighing, f32)> {
 #[test]
 fn a_whole_step_is_the_plain_loops() {
     let Some(gpu) = gpu() else { return };
-    let mut bound = Bound::new(1e-4, 1e-6);
+    let mut bound = Bound::new(1e-5, 1e-6);
     for (case, (config, steps, rows, weighing, resets)) in (0u64..).zip(shapes()) {
         let mut random = Random::new(case);
         let parameters = random.parameters(&config, 0.5);
         let mut engine = engine(&gpu, &config, &parameters, HYPER.optimizer);
-        for (rows, steps) in [(rows, steps), (rows + 3, steps), (rows, 1)] {
+        // Larger, smaller, longer, as before.
+        for (rows, steps) in [
+            (rows, steps),
+            (rows + 3, steps),
+            (rows, 1),
+            (1, 2 * steps + 1),
+            (rows + 3, steps),
+            (rows, steps),
+        ] {
             let start = random.state(&config, rows);
             engine.set_state(&start);
             let mut states = in_f64(&start);
@@ -110,10 +118,52 @@ fn a_whole_step_is_the_plain_loops() {
     println!("{bound}");
 }
 
+/// More shapes than programs are kept, there and back, with the state carried on; and evaluation between gradients and update, which
+/// it does not touch.
+#[test]
+fn programs_come_and_go_with_their_shapes() {
+    let Some(gpu) = gpu() else { return };
+    let config = common::config(11, Input::Embedding(3), 9, 2, 0.0);
+    let mut random = Random::new(21);
+    let parameters = random.parameters(&config, 0.5);
+    let mut engine = engine(&gpu, &config, &parameters, HYPER.optimizer);
+    let start = random.state(&config, 4);
+    engine.set_state(&start);
+    let mut states = in_f64(&start);
+    let mut bound = Bound::new(1e-5, 1e-6);
+    for steps in (1..=11).chain([1, 30]).chain((1..=11).rev()) {
+        let batch = random.batch(11, steps, 4, Weighing::Ones, 0.1);
+        let (sums, _, after, _) = truth(&config, &parameters, &states, &batch, None);
+        let got = engine.evaluate(&batch);
+        bound.check(&format!("T {steps}: nats"), [got.nats], [sums.nats]);
+        check_state(&mut bound, &format!("T {steps}"), &engine.state(), &after);
+        states = after;
+    }
+
+    let batch = random.batch(11, 5, 4, Weighing::Ones, 0.1);
+    let [straight, interrupted] = [false, true].map(|evaluates| {
+        engine.set_state(&start);
+        engine.edit_parameters(&mut |own| own.values_mut().copy_from_slice(parameters.values()));
+        engine.set_moments(Moments::zeros(HYPER.optimizer, &parameters));
+        engine.gradients(&batch, None);
+        if evaluates {
+            // The loss of infinite logits is none.
+            let (_, bias) = parameters.layout().linear();
+            engine.edit_parameters(&mut |own| own.slice_mut(bias)[0] = f32::INFINITY);
+            assert!(!engine.evaluate(&batch).nats.is_finite());
+            engine.edit_parameters(&mut |own| own.values_mut().copy_from_slice(parameters.values()));
+        }
+        engine.update(&HYPER).expect("finite gradients");
+        bits(engine.parameters().values())
+    });
+    assert_eq!(straight, interrupted);
+    assert_ne!(straight, bits(parameters.values()));
+}
+
 #[test]
 fn evaluation_and_generation_are_the_plain_loops() {
     let Some(gpu) = gpu() else { return };
-    let mut bound = Bound::new(1e-4, 1e-6);
+    let mut bound = Bound::new(1e-5, 1e-6);
     for (case, (config, steps, rows, weighing, _)) in (0u64..).zip(shapes()) {
         let mut random = Random::new(100 + case);
         let (parameters, start) = (random.parameters(&config, 0.5), random.state(&config, rows));
@@ -159,8 +209,8 @@ fn ten_steps_of_either_optimiser_are_the_cpus() {
         let mut host: CpuEngine = cpu(&config, &parameters, optimizer, Gemm::matrixmultiply(), 3, 1);
         device.set_state(&start);
         host.set_state(&start);
-        // As far as ten steps lead, 0.03, weights may be a thousandth of it apart.
-        let mut bound = Bound::new(1e-4, 3e-5);
+        // As far as ten steps lead, 0.03, weights may be a three-thousandth of it apart.
+        let mut bound = Bound::new(1e-4, 1e-5);
         for step in 0..10 {
             let batch = random.batch(23, 7, 6, Weighing::Mixed, 0.1);
             let masking = Some(Masking { seed: 3, step });
@@ -178,7 +228,11 @@ fn ten_steps_of_either_optimiser_are_the_cpus() {
             host.parameters().values().iter().copied(),
         );
         for (got, want) in device.moments().arrays.iter().zip(&host.moments().arrays) {
+            // Each of its own size: v is a mean of squares.
+            let most = want.values().iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            let mut bound = Bound::new(1e-4, 1e-5 * f64::from(most));
             bound.check("moments", got.values().iter().copied(), want.values().iter().copied());
+            println!("{optimizer:?}, moments up to {most:.1e}: {bound}");
         }
         println!("{optimizer:?}: {bound}");
     }
@@ -246,14 +300,74 @@ fn a_model_that_is_too_large_is_refused_by_how_much() {
     let error = GpuEngine::new(&gru, Parameters::zeros(&gru), Optimizer::Adam, gpu.clone(), (1, 1)).err();
     assert_eq!(error, Some(GpuEngineError::Cell(Cell::Gru)));
 
-    // The same for a batch that comes later: the engine's failure, and NaN for an answer.
-    let mut engine = engine(&gpu, &config, &parameters, Optimizer::Adam);
-    let state = State::zeros(&config, 4096);
-    engine.set_state(&state);
-    let steps = tokens.div_ceil(4096);
-    assert!(engine.evaluate(&Batch::zeros(steps, 4096)).nats.is_nan());
-    let failure = engine.failure().expect("a failure");
-    assert!(failure.starts_with("the gates of layer 0 take"), "{failure}");
+    // The same for a batch that comes later: the engine's failure, and NaN for whatever is asked of it from then on.
+    let mut device = engine(&gpu, &config, &parameters, Optimizer::Adam);
+    device.set_state(&State::zeros(&config, 4096));
+    let large = Batch::zeros(tokens.div_ceil(4096), 4096);
+    assert!(device.evaluate(&large).nats.is_nan());
+    let failure = device.failure().expect("a failure");
+    assert!(failure.starts_with("there is no room for the gates of layer 0: "), "{failure}");
+    check_failed(device, &config);
+
+    // And for a state that comes later, [L, R, H] of 4 bytes each.
+    let mut device = engine(&gpu, &config, &parameters, Optimizer::Adam);
+    device.set_state(&State::zeros(&config, 4 * tokens));
+    let failure = device.failure().expect("a failure");
+    assert!(failure.starts_with("there is no room for the carried state: "), "{failure}");
+    check_failed(device, &config);
+    assert_eq!(gpu.failure(), None, "the device itself is well");
+}
+
+/// That an engine that has failed refuses all, without a panic, and keeps its first failure.
+fn check_failed(mut engine: GpuEngine, config: &ModelConfig) {
+    let failure = engine.failure();
+    for rows in [2, 3] {
+        engine.set_state(&State::zeros(config, rows));
+        let mut batch = Batch::zeros(2, rows);
+        assert!(engine.gradients(&batch, None).nats.is_nan());
+        assert!(engine.update(&HYPER).is_err(), "without gradients there is no update");
+        batch.weights.fill(1.0);
+        assert!(engine.train_step(&batch, None, &HYPER).is_err());
+        assert!(engine.evaluate(&batch).nats.is_nan());
+        for logits in [engine.last_logits(&batch).to_owned(), engine.advance(&vec![0; rows]).to_owned()] {
+            assert!(logits.dim() == (rows, config.vocabulary) && logits.iter().all(|x| x.is_nan()));
+        }
+        engine.edit_parameters(&mut |own| own.values_mut().fill(1.0));
+        assert!(engine.last_gradients().values().iter().all(|x| x.is_nan()));
+        assert!(engine.state().layers.iter().flatten().flatten().all(|x| x.is_nan()));
+    }
+    assert_eq!(engine.failure(), failure);
+}
+
+/// A read back that fails is a failure, not only NaN.
+#[test]
+fn what_cannot_be_read_back_is_a_failure() {
+    let Some(gpu) = gpu() else { return };
+    let config = common::config(5, Input::Embedding(2), 6, 1, 0.0);
+    let parameters = Parameters::zeros(&config);
+    type Read = fn(&mut GpuEngine) -> bool;
+    let reads: [Read; 4] = [
+        |engine| {
+            engine.advance(&[0]);
+            engine.state().layers.iter().flatten().flatten().all(|x| x.is_nan())
+        },
+        |engine| engine.evaluate(&Batch::zeros(1, 1)).nats.is_nan(),
+        |engine| engine.advance(&[0]).iter().all(|x| x.is_nan()),
+        |engine| {
+            engine.gradients(&Batch::zeros(1, 1), None);
+            engine.last_gradients().values().iter().all(|x| x.is_nan())
+        },
+    ];
+    for read in reads {
+        // A device of its own, to be given up.
+        let own = Gpu::open(&gpu.info().name.parse().expect("infallible")).expect("the same again");
+        let mut engine = engine(&own, &config, &parameters, Optimizer::Adam);
+        own.destroy();
+        assert_eq!(engine.failure(), None, "nothing was asked yet");
+        assert!(read(&mut engine));
+        let failure = engine.failure().expect("a failure");
+        assert!(failure.starts_with(&own.info().name), "{failure}");
+    }
 }
 
 /// Losses of all steps, and what may happen at one of them.
@@ -331,7 +445,7 @@ fn an_epoch_is_the_cpus_and_goes_on_across_devices() {
     start(Some(&gpu)).run(&mut device).expect("finite");
     let steps = host.losses.len() as u64;
     assert!(steps > 20, "{steps} steps");
-    let mut bound = Bound::new(1e-3, 0.0);
+    let mut bound = Bound::new(1e-4, 0.0);
     bound.check("losses", device.losses.iter().copied(), host.losses.iter().copied());
     let held_out = |watch: &Watch| watch.epochs[0].held_out.expect("held-out tunes").nats_per_char;
     bound.check("held out", [held_out(&device)], [held_out(&host)]);
@@ -361,7 +475,7 @@ fn a_device_that_is_lost_ends_the_run_and_is_told() {
     let mut watch = Watch { lose: Some((3, &gpu)), ..Watch::new() };
     match trainer.run(&mut watch) {
         Err(TrainError::Engine { step: 3, cause }) => {
-            assert!(cause.contains("the device was lost"), "{cause}")
+            assert!(cause.starts_with(&gpu.info().name) && cause.contains(" failed: "), "{cause}")
         }
         other => panic!("{other:?}"),
     }

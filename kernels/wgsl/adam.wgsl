@@ -5,19 +5,10 @@
 //
 // with step_size = lr / (1 - beta1^t) and root_correction = 1 / sqrt(1 - beta2^t).
 // Shapes: parameters, gradients, m, v [N]. Workgroup: 256 invocations, one parameter each, on to the next round.
-// Bindings: 0 settings (uniform), 1 totals, 2 gradients, 3 parameters, 4 m, 5 v. Begins with clip.wgsl.
+// Bindings: 0 settings (uniform), 1 totals, 2 gradients, 3 parameters, 4 m, 5 v. Begins with settings.wgsl and clip.wgsl.
 
 struct Adam {
     count: u32,
-}
-
-struct Settings {
-    step_size: f32,
-    beta1: f32,
-    beta2: f32,
-    root_correction: f32,
-    epsilon: f32,
-    greatest_norm: f32,
 }
 
 var<immediate> p: Adam;
@@ -30,16 +21,16 @@ var<immediate> p: Adam;
 
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    if !is_finite(totals[0]) || !is_finite(totals[2]) {
+    if !is_finite(totals[LOSS]) || !is_finite(totals[SQUARES]) {
         return;
     }
-    let clip = clip_factor(settings.greatest_norm, totals[2]);
+    let clip = clip_factor(settings.greatest_norm, totals[SQUARES]);
     for (var k = id.x; k < p.count; k += groups.x * 256u) {
         let g = clip * gradients[k];
         let mean = fma(m[k], settings.beta1, g * (1.0 - settings.beta1));
         let square = fma(v[k], settings.beta2, g * g * (1.0 - settings.beta2));
         let root = fma(sqrt(square), settings.root_correction, settings.epsilon);
-        parameters[k] -= settings.step_size * mean / root;
+        parameters[k] -= settings.rate * mean / root;
         m[k] = mean;
         v[k] = square;
     }

@@ -6,8 +6,8 @@
 // Shapes: logits [N, V], in: z, out: d_z where `gradient` is 1; targets [N] and weights [N] (f32) from their places in `inputs`, from
 // row `first` on; sums [2, N], of which row n writes its loss and, where the first greatest logit is the target, its weight, else 0.
 // A row of weight 0 gives 0 everywhere.
-// Workgroup: 64 invocations on one row, then the next row. Bindings: 0 settings (uniform: 1 / W), 1 inputs, 2 logits, 3 sums.
-// Begins with maths.wgsl.
+// Workgroup: 64 invocations on one row, then the next row. Bindings: 0 settings (uniform), 1 inputs, 2 logits, 3 sums.
+// Begins with settings.wgsl and maths.wgsl.
 
 struct CrossEntropy {
     rows: u32,
@@ -19,10 +19,6 @@ struct CrossEntropy {
     gradient: u32,
     // N: from the losses to the weights of the correct ones.
     all_rows: u32,
-}
-
-struct Settings {
-    reciprocal: f32,
 }
 
 var<immediate> p: CrossEntropy;

@@ -3,7 +3,7 @@
 // The mask is that of kernels/src/dropout.rs, bit for bit: Philox4x32-10 with the key of seed and step and the counter
 // (unit / 4, row, time step, layer) gives four words for four neighbouring units; a unit is dropped where its word is below
 // rate · 2^32.
-// Shapes: values [T, R, H]. Workgroup: 256 invocations, four units each. Bindings: 0 settings (uniform), 1 values.
+// Shapes: values [T, R, H]. Workgroup: 256 invocations, four units each. Bindings: 0 settings (uniform), 1 values. Begins with settings.wgsl.
 
 struct Dropout {
     // T · R
@@ -11,14 +11,6 @@ struct Dropout {
     rows: u32,
     hidden: u32,
     layer: u32,
-}
-
-struct Settings {
-    key: vec2<u32>,
-    // rate · 2^32
-    threshold: u32,
-    // 1 / (1 - rate)
-    scale: f32,
 }
 
 var<immediate> p: Dropout;

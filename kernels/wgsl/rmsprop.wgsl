@@ -3,17 +3,10 @@
 //   g = clip · d          v = alpha v + (1 - alpha) g^2          parameter -= lr · g / (sqrt(v) + epsilon)
 //
 // Shapes: parameters, gradients, v [N]. Workgroup: 256 invocations, one parameter each, on to the next round.
-// Bindings: 0 settings (uniform), 1 totals, 2 gradients, 3 parameters, 4 v. Begins with clip.wgsl.
+// Bindings: 0 settings (uniform), 1 totals, 2 gradients, 3 parameters, 4 v. Begins with settings.wgsl and clip.wgsl.
 
 struct RmsProp {
     count: u32,
-}
-
-struct Settings {
-    lr: f32,
-    alpha: f32,
-    epsilon: f32,
-    greatest_norm: f32,
 }
 
 var<immediate> p: RmsProp;
@@ -25,14 +18,14 @@ var<immediate> p: RmsProp;
 
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    if !is_finite(totals[0]) || !is_finite(totals[2]) {
+    if !is_finite(totals[LOSS]) || !is_finite(totals[SQUARES]) {
         return;
     }
-    let clip = clip_factor(settings.greatest_norm, totals[2]);
+    let clip = clip_factor(settings.greatest_norm, totals[SQUARES]);
     for (var k = id.x; k < p.count; k += groups.x * 256u) {
         let g = clip * gradients[k];
-        let square = fma(v[k], settings.alpha, g * g * (1.0 - settings.alpha));
-        parameters[k] -= settings.lr * g / (sqrt(square) + settings.epsilon);
+        let square = fma(v[k], settings.beta2, g * g * (1.0 - settings.beta2));
+        parameters[k] -= settings.rate * g / (sqrt(square) + settings.epsilon);
         v[k] = square;
     }
 }

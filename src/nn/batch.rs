@@ -46,4 +46,22 @@ impl Batch {
     pub fn rows(&self) -> usize {
         self.tokens.ncols()
     }
+
+    /// `Σ w`, the weight of all predictions.
+    pub fn total_weight(&self) -> f64 {
+        self.weights.iter().map(|&w| f64::from(w)).sum()
+    }
+
+    /// What every engine asks of a batch, for a carried state of `rows` rows.
+    ///
+    /// # Panics
+    /// Where it has other rows, no step, arrays of different shapes, or characters beyond the vocabulary.
+    pub(super) fn check(&self, rows: usize, vocabulary: usize) {
+        assert_eq!(self.rows(), rows, "the batch has as many rows as the carried state");
+        let within = |a: &Array2<u32>| a.iter().all(|&t| (t as usize) < vocabulary);
+        assert!(within(&self.tokens) && within(&self.targets), "characters below V");
+        let shape = self.tokens.dim();
+        let shapes = [self.targets.dim(), self.weights.dim(), self.resets.dim()];
+        assert!(shape.0 > 0 && shapes == [shape; 3], "four arrays [T, B] of at least one step");
+    }
 }

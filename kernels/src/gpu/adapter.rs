@@ -1,5 +1,6 @@
 //! Which GPUs there are, and how one of them is named.
 
+use super::array::BYTES;
 use super::error::GpuError;
 use std::str::FromStr;
 
@@ -8,21 +9,15 @@ use std::str::FromStr;
 pub enum Choice {
     /// The first of the best kind: a card of its own before one that shares memory, software last.
     Best,
-    /// The one with this number in [`adapters`].
-    Number(usize),
-    /// The only one whose name has this in it, in upper or lower case.
-    Name(String),
+    /// The one with this number in [`adapters`]; else the only one whose name has this in it, in upper or lower case.
+    Called(String),
 }
 
 impl FromStr for Choice {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.parse() {
-            Ok(number) => Choice::Number(number),
-            Err(_) if text.is_empty() => Choice::Best,
-            Err(_) => Choice::Name(text.to_string()),
-        })
+        Ok(if text.is_empty() { Choice::Best } else { Choice::Called(text.to_string()) })
     }
 }
 
@@ -59,9 +54,13 @@ fn all() -> Vec<wgpu::Adapter> {
     pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
 }
 
+/// Numbers that one array may have: the shaders count in u32, and go on until they are past the end by up to a round of all invocations
+/// (65535 workgroups of 256).
+const MOST: u64 = (1 << 32) - (1 << 24);
+
 /// The bytes that one array may have: it is one buffer and one binding.
 pub(super) fn array_bytes(limits: &wgpu::Limits) -> u64 {
-    limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
+    limits.max_buffer_size.min(limits.max_storage_buffer_binding_size).min(MOST * BYTES)
 }
 
 pub(super) fn describe(adapter: &wgpu::Adapter) -> AdapterInfo {
@@ -111,18 +110,18 @@ fn pick(choice: &Choice, infos: &[AdapterInfo]) -> Result<usize, GpuError> {
             };
             (0..infos.len()).min_by_key(rank).ok_or(GpuError::NoAdapter)
         }
-        Choice::Number(at) if *at < infos.len() => Ok(*at),
-        Choice::Number(at) => Err(GpuError::Unknown { asked: at.to_string(), found: every() }),
-        Choice::Name(name) => {
-            let holds = |at: &usize| infos[*at].name.to_lowercase().contains(&name.to_lowercase());
+        Choice::Called(asked) => {
+            // A number beyond the list may be a part of a name, such as 4090.
+            if let Some(at) = asked.parse().ok().filter(|&at: &usize| at < infos.len()) {
+                return Ok(at);
+            }
+            let holds = |at: &usize| infos[*at].name.to_lowercase().contains(&asked.to_lowercase());
             let matching: Vec<usize> = (0..infos.len()).filter(holds).collect();
+            let asked = asked.clone();
             match matching[..] {
-                [] => Err(GpuError::Unknown { asked: name.clone(), found: every() }),
+                [] => Err(GpuError::Unknown { asked, found: every() }),
                 [one] => Ok(one),
-                _ => {
-                    let found = matching.into_iter().map(numbered).collect();
-                    Err(GpuError::Ambiguous { asked: name.clone(), found })
-                }
+                _ => Err(GpuError::Ambiguous { asked, found: matching.into_iter().map(numbered).collect() }),
             }
         }
     }
@@ -155,11 +154,25 @@ mod tests {
         assert_eq!(pick("0"), Ok(0));
         assert_eq!(pick("LLVM"), Ok(0));
         assert_eq!(pick("a380"), Ok(2));
+        assert_eq!(pick("770"), Ok(1), "no such number, but a name");
         let message = |choice| pick(choice).expect_err("refused").to_string();
-        assert_eq!(message("7"), "no GPU is called 7; there is 0 (llvmpipe), 1 (Arc A770), 2 (Arc A380)");
-        assert!(message("radeon").starts_with("no GPU is called radeon; there is 0 (llvmpipe)"));
+        assert_eq!(message("9"), "no GPU is called 9; there are 0 (llvmpipe), 1 (Arc A770), 2 (Arc A380)");
+        assert!(message("radeon").starts_with("no GPU is called radeon; there are 0 (llvmpipe)"));
         assert!(message("arc").starts_with("arc could be any of 1 (Arc A770), 2 (Arc A380);"));
         assert_eq!(super::pick(&Choice::Best, &[]), Err(GpuError::NoAdapter));
-        assert_eq!(super::pick(&Choice::Number(0), &[]), Err(GpuError::NoAdapter));
+        assert_eq!(super::pick(&Choice::Called("0".into()), &[]), Err(GpuError::NoAdapter));
+    }
+
+    #[test]
+    fn an_array_has_as_many_numbers_as_a_shader_can_count() {
+        let limits = |bytes| wgpu::Limits {
+            max_buffer_size: bytes,
+            max_storage_buffer_binding_size: u64::MAX,
+            ..Default::default()
+        };
+        assert_eq!(array_bytes(&limits(1 << 27)), 1 << 27);
+        let numbers = array_bytes(&limits(u64::MAX)) / BYTES;
+        let round = 65_535 * 256;
+        assert!(numbers + round <= u64::from(u32::MAX), "{numbers}");
     }
 }

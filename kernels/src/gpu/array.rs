@@ -4,7 +4,7 @@ use super::device::Gpu;
 use super::error::GpuError;
 use super::program::Recorder;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// What an array holds: `f32` or `u32`.
 pub trait Values: bytemuck::Pod {}
@@ -13,6 +13,22 @@ impl Values for u32 {}
 
 /// The bytes of one number of either kind.
 pub(super) const BYTES: u64 = 4;
+
+/// Room for `len` numbers, zero.
+fn buffer(gpu: &Gpu, what: &str, len: usize, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, GpuError> {
+    let (bytes, limit) = (len.max(1) as u64 * BYTES, gpu.array_bytes());
+    if bytes > limit {
+        return Err(GpuError::TooLarge { what: what.to_string(), bytes, limit });
+    }
+    let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let label = Some(what);
+    let descriptor = wgpu::BufferDescriptor { label, size: bytes, usage, mapped_at_creation: false };
+    let buffer = gpu.device().create_buffer(&descriptor);
+    match pollster::block_on(scope.pop()) {
+        Some(_) => Err(GpuError::OutOfMemory { what: what.to_string(), bytes }),
+        None => Ok(buffer),
+    }
+}
 
 /// An array of numbers on a device.
 #[derive(Clone, Debug)]
@@ -28,25 +44,11 @@ impl<T: Values> Array<T> {
     /// # Errors
     /// Where the device allows no array of this size, or has no memory for it.
     pub fn zeros(gpu: &Gpu, what: &str, len: usize) -> Result<Self, GpuError> {
-        let (what, bytes) = (what.to_string(), len.max(1) as u64 * BYTES);
-        let limit = gpu.array_bytes();
-        if bytes > limit {
-            return Err(GpuError::TooLarge { what, bytes, limit });
-        }
-        let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some(&what),
-            size: bytes,
-            usage: wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::UNIFORM
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        match pollster::block_on(scope.pop()) {
-            Some(_) => Err(GpuError::OutOfMemory { what, bytes }),
-            None => Ok(Array { buffer, len, kind: PhantomData }),
-        }
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::UNIFORM
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        Ok(Array { buffer: buffer(gpu, what, len, usage)?, len, kind: PhantomData })
     }
 
     /// The numbers of a slice.
@@ -111,50 +113,48 @@ impl Download {
     /// # Errors
     /// Where there is no memory.
     pub fn new(gpu: &Gpu, len: usize) -> Result<Self, GpuError> {
-        let bytes = len.max(1) as u64 * BYTES;
-        let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some("answers"),
-            size: bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        match pollster::block_on(scope.pop()) {
-            Some(_) => Err(GpuError::OutOfMemory { what: "answers".to_string(), bytes }),
-            None => Ok(Download { buffer }),
-        }
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        Ok(Download { buffer: buffer(gpu, "the answers", len, usage)? })
     }
 
     /// Waits for what was run, and copies the first numbers.
     ///
     /// # Errors
     /// Where the device has failed; `values` are then of no use.
+    ///
+    /// # Panics
+    /// Where there is no room for as many values.
     pub fn read<T: Values>(&self, gpu: &Gpu, values: &mut [T]) -> Result<(), GpuError> {
-        if values.is_empty() {
-            return gpu.failure().map_or(Ok(()), Err);
+        let bytes = values.len() as u64 * BYTES;
+        assert!(bytes <= self.buffer.size(), "{bytes} bytes of {}", self.buffer.size());
+        // Not asked again: wgpu would panic.
+        if let Some(failure) = gpu.failure() {
+            return Err(failure);
         }
-        let slice = self.buffer.slice(..values.len() as u64 * BYTES);
-        let heard = Arc::new(Mutex::new(None));
+        if values.is_empty() {
+            return Ok(());
+        }
+        let slice = self.buffer.slice(..bytes);
+        let heard = Arc::new(OnceLock::new());
         let hears = Arc::clone(&heard);
         slice.map_async(wgpu::MapMode::Read, move |result| {
-            *hears.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            let _ = hears.set(result.is_ok());
         });
         gpu.wait();
-        let answer = heard.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mapped = matches!(answer, Some(Ok(())));
-        let view = if mapped { slice.get_mapped_range().ok() } else { None };
-        let arrived = view.is_some();
-        if let Some(view) = view {
-            bytemuck::cast_slice_mut(values).copy_from_slice(&view);
-        }
-        if mapped {
+        if heard.get() == Some(&true) {
+            let arrived = match slice.get_mapped_range() {
+                Ok(view) => {
+                    bytemuck::cast_slice_mut(values).copy_from_slice(&view);
+                    true
+                }
+                Err(_) => false,
+            };
             self.buffer.unmap();
+            if arrived {
+                return gpu.failure().map_or(Ok(()), Err);
+            }
         }
-        match gpu.failure() {
-            Some(failure) => Err(failure),
-            None if arrived => Ok(()),
-            None => Err(gpu.failed("it gave no answer")),
-        }
+        Err(gpu.fail("it gives no answer any more".to_string()))
     }
 
     pub(super) fn buffer(&self) -> &wgpu::Buffer {

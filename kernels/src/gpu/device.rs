@@ -5,12 +5,16 @@ use super::error::GpuError;
 use super::program::Program;
 use super::shader::Shader;
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// An open GPU with its compiled shaders. Copies are the same device.
 #[derive(Clone)]
 pub struct Gpu {
     shared: Arc<Shared>,
+    /// Workgroups along one dimension of a dispatch.
+    workgroups: u32,
 }
 
 struct Shared {
@@ -52,19 +56,23 @@ impl Gpu {
             required_limits: limits.clone(),
             ..Default::default()
         };
-        let (device, queue) =
-            pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| unsuitable(e.to_string()))?;
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| {
+            GpuError::Failed { adapter: info.name.clone(), message: format!("it cannot be opened ({e})") }
+        })?;
         let failure = Arc::new(OnceLock::new());
         let (on_error, on_loss) = (Arc::clone(&failure), Arc::clone(&failure));
         // The first failure is the one to tell; later ones follow from it.
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            let _ = on_error.set(error.to_string());
+            let _ = on_error.set(one_line(&error.to_string()));
         }));
         device.set_device_lost_callback(move |reason, message| {
-            let _ = on_loss.set(format!("the device was lost ({reason:?}) {message}").trim().to_string());
+            if let Some(message) = lost(reason, &message) {
+                let _ = on_loss.set(message);
+            }
         });
         let pipelines = Mutex::new(HashMap::new());
-        Ok(Gpu { shared: Arc::new(Shared { device, queue, info, limits, pipelines, failure }) })
+        let workgroups = limits.max_compute_workgroups_per_dimension;
+        Ok(Gpu { workgroups, shared: Arc::new(Shared { device, queue, info, limits, pipelines, failure }) })
     }
 
     /// What it is.
@@ -74,21 +82,27 @@ impl Gpu {
 
     /// Why it cannot be used any more, if so. What it computed meanwhile does not count.
     pub fn failure(&self) -> Option<GpuError> {
-        self.shared.failure.get().map(|message| self.failed(message))
+        let message = self.shared.failure.get()?.clone();
+        Some(GpuError::Failed { adapter: self.info().name.clone(), message })
     }
 
-    pub(super) fn failed(&self, message: &str) -> GpuError {
-        GpuError::Failed { adapter: self.info().name.clone(), message: message.to_string() }
+    /// Records a failure; gives the one that counts, which is the first.
+    pub(super) fn fail(&self, message: String) -> GpuError {
+        let message = self.shared.failure.get_or_init(|| message).clone();
+        GpuError::Failed { adapter: self.info().name.clone(), message }
     }
 
-    /// Gives the device up; all that uses it fails from now on. For tests of what happens when a device is lost.
+    /// Gives the device up: nothing can be read from it any more. That alone is no failure; whoever waits for an answer then has one.
     pub fn destroy(&self) {
         self.shared.device.destroy();
-        let _ = self.shared.failure.set("the device was lost (Destroyed)".to_string());
     }
 
-    /// Runs a program: one command buffer, in which its copies and clearings come where they were recorded. Returns at once.
+    /// Runs a program: one command buffer, in which its copies and clearings come where they were recorded. Returns at once. A device
+    /// that has failed runs nothing.
     pub fn run(&self, programs: &[&Program]) {
+        if self.shared.failure.get().is_some() {
+            return;
+        }
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         programs.iter().for_each(|program| program.encode(&mut encoder));
         self.queue().submit([encoder.finish()]);
@@ -109,7 +123,13 @@ impl Gpu {
 
     /// Workgroups along one dimension of a dispatch.
     pub(super) fn workgroups(&self) -> u32 {
-        self.shared.limits.max_compute_workgroups_per_dimension
+        self.workgroups
+    }
+
+    /// The same device with fewer workgroups, so that a test sees what happens where there are more numbers than invocations.
+    #[cfg(test)]
+    pub(super) fn narrow(&self, workgroups: u32) -> Self {
+        Gpu { workgroups, ..self.clone() }
     }
 
     /// The compiled shader; compiled at its first use.
@@ -118,10 +138,65 @@ impl Gpu {
         pipelines.entry(shader).or_insert_with(|| shader.compile(self.device())).clone()
     }
 
-    /// Waits for all that was submitted.
-    pub(super) fn wait(&self) {
-        if let Err(error) = self.device().poll(wgpu::PollType::wait_indefinitely()) {
-            let _ = self.shared.failure.set(error.to_string());
+    /// Waits for all that was submitted; what goes wrong is recorded.
+    pub fn wait(&self) {
+        if self.shared.failure.get().is_some() {
+            return;
         }
+        let poll = || self.device().poll(wgpu::PollType::wait_indefinitely());
+        if let Some(message) = waited(catch_unwind(AssertUnwindSafe(poll))) {
+            self.fail(message);
+        }
+    }
+}
+
+/// What wgpu says on many lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What is recorded of a device that is gone: nothing where it was given up.
+fn lost(reason: wgpu::DeviceLostReason, message: &str) -> Option<String> {
+    match reason {
+        wgpu::DeviceLostReason::Destroyed => None,
+        wgpu::DeviceLostReason::Unknown if message.is_empty() => Some("the device was lost".to_string()),
+        wgpu::DeviceLostReason::Unknown => Some(format!("the device was lost: {message}")),
+    }
+}
+
+/// What is recorded of waiting. Where wgpu finds while it waits that the device is lost, it panics, and leaves nothing half-done.
+fn waited<T, E: Display>(result: std::thread::Result<Result<T, E>>) -> Option<String> {
+    match result {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(one_line(&error.to_string())),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+            Some(format!("the device was lost: {}", one_line(text)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_device_is_a_failure_and_one_that_was_given_up_is_not() {
+        let unknown = |message| lost(wgpu::DeviceLostReason::Unknown, message);
+        assert_eq!(unknown("it hangs").as_deref(), Some("the device was lost: it hangs"));
+        assert_eq!(unknown("").as_deref(), Some("the device was lost"));
+        assert_eq!(lost(wgpu::DeviceLostReason::Destroyed, "dropped"), None);
+    }
+
+    #[test]
+    fn a_panic_while_waiting_is_a_failure() {
+        assert_eq!(waited(Ok(Ok::<_, String>(()))), None);
+        assert_eq!(waited(Ok(Err::<(), _>("too late"))).as_deref(), Some("too late"));
+        let panics = |work: fn()| waited(catch_unwind(work).map(Ok::<(), String>));
+        let lost = panics(|| std::panic::resume_unwind(Box::new("gone\n  for ever".to_string())));
+        assert_eq!(lost.as_deref(), Some("the device was lost: gone for ever"));
+        let lost = panics(|| std::panic::resume_unwind(Box::new("gone")));
+        assert_eq!(lost.as_deref(), Some("the device was lost: gone"));
     }
 }

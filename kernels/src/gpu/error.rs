@@ -44,7 +44,7 @@ pub enum GpuError {
         /// Its bytes.
         bytes: u64,
     },
-    /// It could not be opened, or reported an error of its own, or was lost.
+    /// It could not be opened, reported an error of its own, or was lost.
     Failed {
         /// The adapter.
         adapter: String,
@@ -67,7 +67,8 @@ impl fmt::Display for GpuError {
                  serves AMD and Intel and also brings a slow software device for tests)",
             ),
             GpuError::Unknown { asked, found } => {
-                write!(f, "no GPU is called {asked}; there is {}", found.join(", "))
+                let there = if found.len() == 1 { "there is" } else { "there are" };
+                write!(f, "no GPU is called {asked}; {there} {}", found.join(", "))
             }
             GpuError::Ambiguous { asked, found } => {
                 write!(f, "{asked} could be any of {}; give the number or more of the name", found.join(", "))
@@ -75,10 +76,11 @@ impl fmt::Display for GpuError {
             GpuError::Unsuitable { adapter, lacks } => write!(f, "{adapter} cannot be used: it lacks {lacks}"),
             GpuError::TooLarge { what, bytes, limit } => write!(
                 f,
-                "{what} take {} in one array and this GPU allows {}: {} too much; lower --batch-size, --seq-len or --hidden",
+                "there is no room for {what}: {} in one array, {} more than the {} that this GPU allows; \
+                 lower --batch-size, --seq-len or --hidden",
                 megabytes(*bytes),
-                megabytes(*limit),
                 megabytes(bytes - limit),
+                megabytes(*limit),
             ),
             GpuError::OutOfMemory { what, bytes } => write!(
                 f,
@@ -99,10 +101,10 @@ mod tests {
     #[test]
     fn it_says_by_how_much() {
         let error = GpuError::TooLarge { what: "the gates".into(), bytes: 300_000_000, limit: 128_000_000 };
-        assert!(
-            error
-                .to_string()
-                .starts_with("the gates take 300 MB in one array and this GPU allows 128 MB: 172 MB")
+        assert_eq!(
+            error.to_string(),
+            "there is no room for the gates: 300 MB in one array, 172 MB more than the 128 MB that this GPU allows; \
+             lower --batch-size, --seq-len or --hidden"
         );
         assert!(GpuError::NoAdapter.to_string().contains("mesa-vulkan-drivers"));
     }

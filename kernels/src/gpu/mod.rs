@@ -29,7 +29,7 @@ pub use adapter::{AdapterInfo, Choice, adapters};
 pub use array::{Array, Download, Values};
 pub use device::Gpu;
 pub use error::GpuError;
-pub use ops::{CrossEntropy, Gemm, LstmSequence, Matrix, SUMS, Settings};
+pub use ops::{CrossEntropy, Gemm, LstmSequence, Matrix, SUMS, Settings, sort_places};
 pub use program::{Program, Recorder};
 
 #[cfg(test)]

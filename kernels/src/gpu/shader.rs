@@ -53,11 +53,11 @@ impl Shader {
             Shader::Gather => wgsl!("gather"),
             Shader::ScatterAdd => wgsl!("scatter_add"),
             Shader::ColumnSums => wgsl!("column_sums"),
-            Shader::Dropout => wgsl!("dropout"),
-            Shader::CrossEntropy => wgsl!("maths", "cross_entropy"),
+            Shader::Dropout => wgsl!("settings", "dropout"),
+            Shader::CrossEntropy => wgsl!("settings", "maths", "cross_entropy"),
             Shader::Sum => wgsl!("sum"),
-            Shader::Adam => wgsl!("clip", "adam"),
-            Shader::RmsProp => wgsl!("clip", "rmsprop"),
+            Shader::Adam => wgsl!("settings", "clip", "adam"),
+            Shader::RmsProp => wgsl!("settings", "clip", "rmsprop"),
         }
     }
 

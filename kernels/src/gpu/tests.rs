@@ -15,7 +15,7 @@ mod products;
 mod sequences;
 
 /// What is asked of every operation.
-const RTOL: f64 = 1e-4;
+const RTOL: f64 = 1e-5;
 const ATOL: f64 = 1e-6;
 
 /// The GPU to test on; none, with a message, where there is none and none was demanded.
@@ -30,6 +30,11 @@ fn gpu() -> Option<Gpu> {
             None
         }
     }
+}
+
+/// That GPU as it is, and with so few workgroups that each has much to do.
+fn gpus() -> Vec<Gpu> {
+    gpu().into_iter().flat_map(|gpu| [gpu.narrow(SUMS as u32), gpu]).collect()
 }
 
 /// Numbers behind what an operation may write.
@@ -95,9 +100,35 @@ fn a_lost_device_is_told() {
     let array = exactly(&gpu, &[1.0, 2.0]);
     assert_eq!(array.read(&gpu), Ok(vec![1.0, 2.0]));
     gpu.destroy();
+    assert_eq!(gpu.failure(), None, "who gives a device up has no failure");
     let error = array.read(&gpu).expect_err("nothing can be read");
-    assert!(error.to_string().contains("the device was lost"), "{error}");
+    assert!(matches!(error, GpuError::Failed { .. }) && !error.to_string().contains('\n'), "{error}");
+    assert_eq!(gpu.failure(), Some(error.clone()));
+    // Nor does anything else end otherwise.
+    array.write(&gpu, &[3.0]);
+    run(&gpu, |r| r.clear(&array, 0..2));
+    gpu.wait();
+    assert_eq!(array.read(&gpu), Err(error));
+}
+
+#[test]
+fn what_a_device_refuses_is_its_failure() {
+    let Some(gpu) = gpu() else { return };
+    let array = exactly(&gpu, &[1.0, 2.0]);
+    let download = Download::new(&gpu, 2).expect("room");
+    // Invalid: a copy of a buffer that the device no longer has.
+    array.buffer().destroy();
+    run(&gpu, |r| r.download(&array, 0..2, &download, 0));
+    let error = download.read(&gpu, &mut [0.0f32; 2]).expect_err("nothing was run");
     assert_eq!(gpu.failure(), Some(error));
+}
+
+#[test]
+#[should_panic(expected = "12 bytes of 8")]
+fn more_than_was_downloaded_cannot_be_read() {
+    let Some(gpu) = gpu() else { panic!("12 bytes of 8: skipped, no GPU was found") };
+    let download = Download::new(&gpu, 2).expect("room");
+    let _ = download.read(&gpu, &mut [0.0f32; 3]);
 }
 
 #[test]

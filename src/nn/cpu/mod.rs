@@ -16,7 +16,7 @@ use crate::threads::{ThreadError, Threads, for_each_piece};
 use hornpipe_kernels::Team;
 use hornpipe_kernels::elementwise::{add_assign, sum_of_squares};
 use hornpipe_kernels::gemm::Gemm;
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
 use reduce::{live, reduce};
 use shard::{Job, Purpose, Shard, Workspace, looks_up};
 use std::sync::{Mutex, PoisonError};
@@ -122,7 +122,7 @@ impl CpuEngine {
 
     /// All that a batch needs before its shards are worked on.
     fn prepare(&mut self, batch: &Batch, purpose: Purpose) {
-        self.check(batch);
+        batch.check(self.rows(), self.config.vocabulary);
         self.make_room(batch.steps(), purpose);
         // The first shard is the largest.
         let tokens = self.shards.first().map_or(0, |shard| batch.steps() * shard.rows);
@@ -169,15 +169,6 @@ impl CpuEngine {
         self.shards.iter().for_each(|shard| self.logits.extend_from_slice(&shard.logits));
         let shape = (self.rows(), self.config.vocabulary);
         ArrayView2::from_shape(shape, &self.logits).expect("logits [B, V]")
-    }
-
-    fn check(&self, batch: &Batch) {
-        assert_eq!(batch.rows(), self.rows(), "the batch has as many rows as the carried state");
-        let within = |a: &Array2<u32>| a.iter().all(|&t| (t as usize) < self.config.vocabulary);
-        assert!(within(&batch.tokens) && within(&batch.targets), "characters below V");
-        let shape = batch.tokens.dim();
-        let shapes = [batch.targets.dim(), batch.weights.dim(), batch.resets.dim()];
-        assert!(shape.0 > 0 && shapes == [shape; 3], "four arrays [T, B] of at least one step");
     }
 }
 
@@ -270,7 +261,7 @@ impl Engine for CpuEngine {
 
     fn gradients(&mut self, batch: &Batch, masking: Option<Masking>) -> LossSums {
         self.prepare(batch, Purpose::Training);
-        let total_weight = batch.weights.iter().map(|&w| f64::from(w)).sum();
+        let total_weight = batch.total_weight();
         let isa = self.gemm.isa();
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, spare, gradients, .. } =
             self;

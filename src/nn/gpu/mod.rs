@@ -1,11 +1,11 @@
 //! The network on a GPU.
 //!
 //! Weights, moments, gradients, the carried state and all activations stay on the device. A training step uploads the batch's
-//! integers and downloads 192 numbers (parts of the loss, of the correct predictions and of the gradients' norm, which the host adds up in
-//! f64); everything between is one command buffer. What the device does for a batch of one shape is recorded once ([`plan`]).
+//! integers and downloads a few sums (the loss, the correct predictions, the squares of the gradients); everything between is one command
+//! buffer. What the device does for a batch of one shape is recorded once ([`plan`]).
 //!
-//! Where the host asks for weights, moments or gradients, they are downloaded and kept until they change. A device that fails answers
-//! with NaN from then on, so that nothing of it can be saved as sound, and [`Engine::failure`] says why.
+//! Where the host asks for weights, moments or gradients, they are downloaded and kept until they change. The first failure of the device is
+//! kept ([`Engine::failure`]): from then on nothing more is run, and every answer is NaN, so that nothing of it can be saved as sound.
 
 mod plan;
 mod room;
@@ -14,10 +14,10 @@ use super::engine::{Engine, LossSums, Masking, NotFinite, StepReport};
 use super::{Batch, Cell, ModelConfig, Parameters, State};
 use crate::optim::{Hyper, Moments, Optimizer};
 use hornpipe_kernels::dropout::Site;
-use hornpipe_kernels::gpu::{Array, Download, Gpu, GpuError, Program, SUMS};
+use hornpipe_kernels::gpu::{Array, Download, Gpu, GpuError, Program};
 use ndarray::{Array2, ArrayView2};
 use plan::{Key, Plan, Purpose};
-use room::{Device, Room};
+use room::{Device, Room, Totals};
 use std::cell::OnceCell;
 
 /// The network on a GPU: the vanilla LSTM, f32.
@@ -26,11 +26,17 @@ pub struct GpuEngine {
     optimizer: Optimizer,
     gpu: Gpu,
     device: Device,
-    room: Room,
-    /// Programs of the shapes that were used last.
+    /// `B`, the rows of the carried state.
+    rows: usize,
+    /// None only where there was none for a larger one.
+    room: Option<Room>,
+    /// Programs of the shapes that were used last, the latest at the end.
     plans: Vec<Plan>,
+    table: Program,
+    /// Whether weights have changed since the device made its table of characters.
+    stale_table: bool,
     update: Program,
-    /// Parts of the three totals.
+    /// The totals.
     answers: Download,
     answer: Program,
     /// `[B, V]`
@@ -39,12 +45,10 @@ pub struct GpuEngine {
     single: Batch,
     /// Whether the carried state is zero, and the device is still to be told.
     zero_state: bool,
-    /// The loss of the last gradients, in nats.
-    last_nats: f64,
     /// What stands on the device, as far as it was asked for.
     mirror: OnceCell<Mirror>,
     gradients: OnceCell<Parameters>,
-    failure: Option<GpuError>,
+    failure: OnceCell<GpuError>,
 }
 
 /// Why a network cannot run on a GPU.
@@ -83,25 +87,27 @@ impl GpuEngine {
             return Err(GpuEngineError::Cell(config.cell));
         }
         let device = Device::new(&gpu, config, &parameters, optimizer, rows)?;
-        let room = Room::new(&gpu, config, steps, rows)?;
+        let room = Room::new(&gpu, config, (steps * rows, rows))?;
         let moments = Moments::zeros(optimizer, &parameters);
-        let answers = Download::new(&gpu, 3 * SUMS)?;
+        let answers = Download::new(&gpu, Totals::LEN)?;
         let engine = GpuEngine {
+            table: plan::table(&gpu, config, &device),
+            stale_table: true,
             update: plan::update(&gpu, &device, optimizer),
             answer: plan::answer(&gpu, &device, &answers),
             config: config.clone(),
             optimizer,
             device,
-            room,
+            rows,
+            room: Some(room),
             plans: Vec::new(),
             answers,
             logits: Array2::zeros((0, 0)),
             single: Batch::zeros(1, rows),
             zero_state: false,
-            last_nats: 0.0,
             gradients: OnceCell::from(parameters.zeros_like()),
             mirror: OnceCell::from(Mirror { parameters, moments }),
-            failure: None,
+            failure: OnceCell::new(),
             gpu,
         };
         match engine.gpu.failure() {
@@ -115,119 +121,133 @@ impl GpuEngine {
         &self.gpu
     }
 
-    /// `B`, the rows of the carried state.
-    fn rows(&self) -> usize {
-        self.device.rows
+    /// Keeps the first failure.
+    fn fail(&self, error: GpuError) {
+        self.failure.get_or_init(|| error);
     }
 
-    fn check(&self, batch: &Batch) {
-        assert_eq!(batch.rows(), self.rows(), "the batch has as many rows as the carried state");
-        let within = |a: &Array2<u32>| a.iter().all(|&t| (t as usize) < self.config.vocabulary);
-        assert!(within(&batch.tokens) && within(&batch.targets), "characters below V");
-        let shape = batch.tokens.dim();
-        let shapes = [batch.targets.dim(), batch.weights.dim(), batch.resets.dim()];
-        assert!(shape.0 > 0 && shapes == [shape; 3], "four arrays [T, B] of at least one step");
+    fn failed(&self) -> Option<GpuError> {
+        self.failure.get().cloned().or_else(|| self.gpu.failure())
     }
 
-    /// Uploads the batch and runs the plan of its shape, then `more`. Where there is no room for it, that is the engine's failure.
+    /// Uploads the batch and runs the plan of its shape, then `more`. After a failure, such as no room for it, nothing is run.
     fn run(&mut self, batch: &Batch, purpose: Purpose, more: Run) {
-        let key = Key::new(batch, purpose);
-        if let Err(error) = self.make_plan(key) {
-            self.failure.get_or_insert(error);
+        batch.check(self.rows, self.config.vocabulary);
+        if self.failed().is_some() {
             return;
         }
-        self.room.upload(&self.gpu, batch, self.config.vocabulary);
-        let plan = self.plans.iter().find(|plan| plan.key == key).expect("it was made");
-        let mut programs: Vec<&Program> = Vec::with_capacity(4);
+        if let Err(error) = self.prepare(batch, Key::new(batch, purpose)) {
+            return self.fail(error);
+        }
+        let Some(plan) = self.plans.last() else { return };
+        self.device.settings.upload(&self.gpu);
+        let mut programs: Vec<&Program> = Vec::with_capacity(5);
         programs.extend(std::mem::take(&mut self.zero_state).then_some(&self.device.zero_state));
+        programs.extend(std::mem::take(&mut self.stale_table).then_some(&self.table));
         programs.push(&plan.program);
         programs.extend((more == Run::Update).then_some(&self.update));
         programs.extend((more != Run::Nothing).then_some(&self.answer));
         self.gpu.run(&programs);
+        self.stale_table |= more == Run::Update;
     }
 
-    fn make_plan(&mut self, key: Key) -> Result<(), GpuError> {
-        if !self.room.holds(key.steps, key.rows) {
-            // Programs hold the arrays that they were recorded with.
+    /// Makes room and the plan, which is the last one then; uploads the batch.
+    fn prepare(&mut self, batch: &Batch, key: Key) -> Result<(), GpuError> {
+        let needed = match &self.room {
+            Some(room) => room.larger(key.steps, key.rows),
+            None => Some((key.steps * key.rows, key.rows)),
+        };
+        if let Some(needed) = needed {
+            // Programs hold the arrays that they were recorded with. The old ones go before the new ones come.
             self.plans.clear();
-            self.room = self.room.larger(&self.gpu, &self.config, key.steps, key.rows)?;
+            self.room = None;
+            self.room = Some(Room::new(&self.gpu, &self.config, needed)?);
         }
-        if !self.plans.iter().any(|plan| plan.key == key) {
-            if self.plans.len() == PLANS {
-                self.plans.remove(0);
-            }
-            self.plans.push(Plan::new(&self.gpu, &self.config, &self.device, &self.room, key));
+        let Some(room) = &mut self.room else { return Ok(()) };
+        let plan = match self.plans.iter().position(|plan| plan.key == key) {
+            Some(at) => self.plans.remove(at),
+            None => Plan::new(&self.gpu, &self.config, &self.device, room, key),
+        };
+        if self.plans.len() == PLANS {
+            self.plans.remove(0);
         }
+        self.plans.push(plan);
+        room.upload(&self.gpu, batch, self.config.vocabulary);
         Ok(())
     }
 
-    /// The three totals, parts added up in f64; NaN where the device has failed.
-    fn totals(&mut self) -> [f64; 3] {
-        let mut parts = [0.0f32; 3 * SUMS];
-        if self.failure.is_some() || self.answers.read(&self.gpu, &mut parts).is_err() {
-            return [f64::NAN; 3];
-        }
-        let total = |slot: usize| parts[slot * SUMS..][..SUMS].iter().map(|&x| f64::from(x)).sum();
-        [total(0), total(1), total(2)]
+    /// What the last programs came to; NaN where the device has failed.
+    fn totals(&self) -> Totals {
+        let mut totals = [0.0; Totals::LEN];
+        self.read_or_nan(&mut totals, |to| self.answers.read(&self.gpu, to));
+        Totals::of(totals)
     }
 
-    fn settings(&self, masking: Option<Masking>, total_weight: f64) {
-        self.device.loss.loss(&self.gpu, total_weight);
-        if let Some(Masking { seed, step }) = masking {
-            self.device.dropout.dropout(&self.gpu, self.config.dropout, Site { seed, step, layer: 0 });
+    /// Fills `to` by `read`; with NaN where that fails, which is kept, or something has failed before.
+    fn read_or_nan(&self, to: &mut [f32], read: impl FnOnce(&mut [f32]) -> Result<(), GpuError>) {
+        let result = self.failed().map_or_else(|| read(to), Err);
+        if let Err(error) = result {
+            self.fail(error);
+            to.fill(f32::NAN);
         }
     }
 
-    fn set_hyper(&self, hyper: &Hyper) {
+    fn download(&self, array: &Array<f32>, to: &mut [f32]) {
+        self.read_or_nan(to, |to| array.read(&self.gpu).map(|values| to.copy_from_slice(&values)));
+    }
+
+    fn download_parameters(&self, array: &Array<f32>) -> Parameters {
+        let mut to = Parameters::zeros(&self.config);
+        self.download(array, to.values_mut());
+        to
+    }
+
+    fn set_hyper(&mut self, hyper: &Hyper) {
         assert_eq!(hyper.optimizer, self.optimizer, "the optimiser that the engine was made for");
         // Too small for f32 still clips.
         let most = hyper.clip_norm.map_or(0.0, |most| (most as f32).max(f32::MIN_POSITIVE));
         match self.optimizer {
-            Optimizer::Adam => self.device.update.adam(&self.gpu, &hyper.adam(1.0), most),
-            Optimizer::Rmsprop => self.device.update.rmsprop(&self.gpu, &hyper.rmsprop(1.0), most),
+            Optimizer::Adam => self.device.settings.adam(&hyper.adam(1.0), most),
+            Optimizer::Rmsprop => self.device.settings.rmsprop(&hyper.rmsprop(1.0), most),
         }
     }
 
     /// Training without an update, or with.
-    fn train(&mut self, batch: &Batch, masking: Option<Masking>, more: Run) -> (LossSums, f64) {
-        self.check(batch);
+    fn train(&mut self, batch: &Batch, masking: Option<Masking>, more: Run) -> (LossSums, Totals) {
         let masking = masking.filter(|_| self.config.dropout > 0.0);
-        let weight = total_weight(batch);
-        self.settings(masking, weight);
+        let weight = batch.total_weight();
+        self.device.settings.loss(weight);
+        if let Some(Masking { seed, step }) = masking {
+            self.device.settings.dropout(self.config.dropout, Site { seed, step, layer: 0 });
+        }
         self.gradients.take();
         self.run(batch, Purpose::Training { dropout: masking.is_some() }, more);
-        let [nats, correct, squares] = self.totals();
-        self.last_nats = nats;
-        (LossSums { nats, weight, correct }, squares.sqrt())
+        let totals = self.totals();
+        let [nats, correct] = [totals.nats, totals.correct].map(f64::from);
+        (LossSums { nats, weight, correct }, totals)
     }
 
     fn mirror(&self) -> &Mirror {
         self.mirror.get_or_init(|| {
-            let arrays = self.device.moments.iter().map(|moment| self.download(moment)).collect();
-            Mirror { parameters: self.download(&self.device.parameters), moments: Moments { arrays } }
+            let download = |array| self.download_parameters(array);
+            let arrays = self.device.moments.iter().map(download).collect();
+            Mirror { parameters: download(&self.device.parameters), moments: Moments { arrays } }
         })
-    }
-
-    /// What an array of the parameters' layout holds; NaN where the device has failed.
-    fn download(&self, array: &Array<f32>) -> Parameters {
-        let mut to = Parameters::zeros(&self.config);
-        match array.read(&self.gpu) {
-            Ok(values) => to.values_mut().copy_from_slice(&values),
-            Err(_) => to.values_mut().fill(f32::NAN),
-        }
-        to
     }
 
     /// The first `B·V` numbers that the last plan left for the host, `[B, V]`.
     fn read_logits(&mut self) -> ArrayView2<'_, f32> {
-        let shape = (self.rows(), self.config.vocabulary);
-        if self.logits.dim() != shape {
-            self.logits = Array2::zeros(shape);
+        let shape = (self.rows, self.config.vocabulary);
+        let mut logits = std::mem::replace(&mut self.logits, Array2::zeros((0, 0)));
+        if logits.dim() != shape {
+            logits = Array2::zeros(shape);
         }
-        let to = self.logits.as_slice_mut().expect("row-major");
-        if self.failure.is_some() || self.room.logits_out.read(&self.gpu, to).is_err() {
-            to.fill(f32::NAN);
-        }
+        let to = logits.as_slice_mut().expect("row-major");
+        self.read_or_nan(to, |to| match &self.room {
+            Some(room) => room.logits_out.read(&self.gpu, to),
+            None => unreachable!("without room the engine has failed"),
+        });
+        self.logits = logits;
         self.logits.view()
     }
 }
@@ -238,10 +258,6 @@ enum Run {
     Nothing,
     Answer,
     Update,
-}
-
-fn total_weight(batch: &Batch) -> f64 {
-    batch.weights.iter().map(|&w| f64::from(w)).sum()
 }
 
 impl Engine for GpuEngine {
@@ -257,6 +273,7 @@ impl Engine for GpuEngine {
         self.mirror();
         let Some(mirror) = self.mirror.get_mut() else { return };
         edit(&mut mirror.parameters);
+        self.stale_table = true;
         self.device.parameters.write(&self.gpu, mirror.parameters.values());
     }
 
@@ -276,14 +293,15 @@ impl Engine for GpuEngine {
     }
 
     fn state(&self) -> State {
-        let hidden = self.config.hidden;
-        let mut state = State::zeros(&self.config, self.rows());
-        if self.zero_state {
+        let mut state = State::zeros(&self.config, self.rows);
+        if self.zero_state && self.failed().is_none() {
             return state;
         }
+        let size = self.rows * self.config.hidden;
+        let mut values = vec![0.0; self.config.layers * size];
         for (k, array) in self.device.state.iter().enumerate() {
-            let values = array.read(&self.gpu).unwrap_or_else(|_| vec![f32::NAN; array.len()]);
-            for (layer, from) in state.layers.iter_mut().zip(values.chunks_exact(self.rows() * hidden)) {
+            self.download(array, &mut values);
+            for (layer, from) in state.layers.iter_mut().zip(values.chunks_exact(size)) {
                 layer[k].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
             }
         }
@@ -293,13 +311,16 @@ impl Engine for GpuEngine {
     fn set_state(&mut self, state: &State) {
         assert!(state.fits(&self.config), "h and c [B, H] of each layer");
         let rows = state.rows();
-        if rows != self.rows() {
+        if rows != self.rows {
+            self.rows = rows;
+            self.single = Batch::zeros(1, rows);
             self.plans.clear();
             if let Err(error) = self.device.set_rows(&self.gpu, &self.config, rows) {
-                self.failure.get_or_insert(error);
-                return;
+                self.fail(error);
             }
-            self.single = Batch::zeros(1, rows);
+        }
+        if self.failed().is_some() {
+            return;
         }
         self.zero_state = state.layers.iter().flatten().flatten().all(|&x| x == 0.0);
         if !self.zero_state {
@@ -316,20 +337,20 @@ impl Engine for GpuEngine {
     }
 
     fn last_gradients(&self) -> &Parameters {
-        self.gradients.get_or_init(|| self.download(&self.device.gradients))
+        self.gradients.get_or_init(|| self.download_parameters(&self.device.gradients))
     }
 
     fn update(&mut self, hyper: &Hyper) -> Result<f64, NotFinite> {
         self.set_hyper(hyper);
-        self.mirror.take();
-        self.gpu.run(&[&self.update, &self.answer]);
-        let [_, _, squares] = self.totals();
-        let gradient_norm = squares.sqrt();
-        if gradient_norm.is_finite() && self.last_nats.is_finite() {
-            Ok(gradient_norm)
-        } else {
-            Err(NotFinite { nats: f64::NAN, gradient_norm })
+        if self.failed().is_none() {
+            self.mirror.take();
+            self.stale_table = true;
+            self.device.settings.upload(&self.gpu);
+            self.gpu.run(&[&self.update, &self.answer]);
         }
+        let totals = self.totals();
+        let gradient_norm = totals.gradient_norm();
+        if totals.is_finite() { Ok(gradient_norm) } else { Err(NotFinite { nats: f64::NAN, gradient_norm }) }
     }
 
     fn train_step(
@@ -338,38 +359,34 @@ impl Engine for GpuEngine {
         masking: Option<Masking>,
         hyper: &Hyper,
     ) -> Result<StepReport, NotFinite> {
-        if total_weight(batch) == 0.0 {
+        if batch.total_weight() == 0.0 {
             let loss = self.gradients(batch, masking);
             return Ok(StepReport { loss, gradient_norm: 0.0 });
         }
         self.set_hyper(hyper);
         self.mirror.take();
-        let (loss, gradient_norm) = self.train(batch, masking, Run::Update);
-        let nats = loss.nats / loss.weight;
-        if nats.is_finite() && gradient_norm.is_finite() {
+        let (loss, totals) = self.train(batch, masking, Run::Update);
+        let gradient_norm = totals.gradient_norm();
+        if totals.is_finite() {
             Ok(StepReport { loss, gradient_norm })
         } else {
-            Err(NotFinite { nats, gradient_norm })
+            Err(NotFinite { nats: loss.nats / loss.weight, gradient_norm })
         }
     }
 
     fn evaluate(&mut self, batch: &Batch) -> LossSums {
-        self.check(batch);
-        self.settings(None, 1.0);
         self.run(batch, Purpose::Evaluation, Run::Answer);
-        let [nats, correct, _] = self.totals();
-        LossSums { nats, weight: total_weight(batch), correct }
+        let [nats, correct] = self.totals().evaluated.map(f64::from);
+        LossSums { nats, weight: batch.total_weight(), correct }
     }
 
     fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
-        self.check(batch);
         self.run(batch, Purpose::Logits, Run::Nothing);
         self.read_logits()
     }
 
     fn advance(&mut self, tokens: &[u32]) -> ArrayView2<'_, f32> {
-        assert_eq!(tokens.len(), self.rows(), "one character for each row of the state");
-        assert!(tokens.iter().all(|&t| (t as usize) < self.config.vocabulary), "characters below V");
+        assert_eq!(tokens.len(), self.rows, "one character for each row of the state");
         let mut batch = std::mem::replace(&mut self.single, Batch::zeros(0, 0));
         batch.tokens.iter_mut().zip(tokens).for_each(|(to, &token)| *to = token);
         self.run(&batch, Purpose::Logits, Run::Nothing);
@@ -378,6 +395,6 @@ impl Engine for GpuEngine {
     }
 
     fn failure(&self) -> Option<String> {
-        self.failure.clone().or_else(|| self.gpu.failure()).map(|error| error.to_string())
+        self.failed().map(|error| error.to_string())
     }
 }

@@ -11,11 +11,11 @@
 //! | `d_w_hh = d_gatesᵀ · h`, `d_w_ih = d_gatesᵀ · x` | `[4H, N] × [N, H or I]` |
 //! | `d_x = d_gates · w_ih` | `[N, 4H] × [4H, I]` |
 
-use super::room::{Device, Room, Words};
+use super::room::{Device, Room, Totals, Words};
 use crate::nn::lstm::GATES;
 use crate::nn::{Batch, Layout, ModelConfig};
 use crate::optim::Optimizer;
-use hornpipe_kernels::gpu::{Array, CrossEntropy, Download, Gemm, Gpu, Matrix, Program, Recorder, SUMS};
+use hornpipe_kernels::gpu::{Array, CrossEntropy, Download, Gemm, Gpu, Matrix, Program, Recorder};
 
 /// What is to be done with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,38 +58,86 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(gpu: &Gpu, config: &ModelConfig, device: &Device, room: &Room, key: Key) -> Self {
-        let layout = Layout::new(config);
-        let mut writer = Writer { recorder: Recorder::new(gpu), config, layout, device, room, key };
+        let mut writer =
+            Writer { recorder: Recorder::new(gpu), weights: Weights::new(config, device), room, key };
         writer.all();
         Plan { key, program: writer.recorder.finish() }
     }
 }
 
+/// What each character gives to the gates of the first layer, anew from the weights.
+pub(super) fn table(gpu: &Gpu, config: &ModelConfig, device: &Device) -> Program {
+    let weights = Weights::new(config, device);
+    let at = weights.layout.layer(0);
+    let mut recorder = Recorder::new(gpu);
+    recorder.gemm(Gemm {
+        a: weights.features(),
+        b: weights.matrix(at.w_ih).t(),
+        bias: weights.bias(at.bias),
+        accumulate: false,
+        c: (&device.table, 0),
+    });
+    recorder.finish()
+}
+
 /// The norm of all gradients, clipping, and a step of the optimiser.
 pub(super) fn update(gpu: &Gpu, device: &Device, optimizer: Optimizer) -> Program {
-    let Device { parameters, gradients, moments, update, parts, totals, .. } = device;
+    let Device { parameters, gradients, moments, settings, parts, totals, .. } = device;
     let mut recorder = Recorder::new(gpu);
-    recorder.sum(gradients, 0..gradients.len(), true, 2, parts, totals);
+    recorder.sum(gradients, 0..gradients.len(), true, parts, (totals, Totals::SQUARES));
     match (optimizer, moments.as_slice()) {
-        (Optimizer::Adam, [m, v]) => recorder.adam(update, totals, gradients, parameters, [m, v]),
-        (Optimizer::Rmsprop, [v]) => recorder.rmsprop(update, totals, gradients, parameters, v),
+        (Optimizer::Adam, [m, v]) => recorder.adam(settings, totals, gradients, parameters, [m, v]),
+        (Optimizer::Rmsprop, [v]) => recorder.rmsprop(settings, totals, gradients, parameters, v),
         _ => unreachable!("as many moments as the optimiser has"),
     }
     recorder.finish()
 }
 
-/// The parts of the totals, for the host.
+/// The totals, for the host.
 pub(super) fn answer(gpu: &Gpu, device: &Device, answers: &Download) -> Program {
     let mut recorder = Recorder::new(gpu);
-    recorder.download(&device.parts, 0..3 * SUMS, answers, 0);
+    recorder.download(&device.totals, 0..Totals::LEN, answers, 0);
     recorder.finish()
+}
+
+/// The network's weights and gradients by their places in the table of parameters.
+struct Weights<'a> {
+    config: &'a ModelConfig,
+    layout: Layout,
+    device: &'a Device,
+}
+
+impl<'a> Weights<'a> {
+    fn new(config: &'a ModelConfig, device: &'a Device) -> Self {
+        Weights { config, layout: Layout::new(config), device }
+    }
+
+    fn matrix(&self, index: usize) -> Matrix<'a> {
+        let tensor = &self.layout.tensors()[index];
+        Matrix::new(&self.device.parameters, tensor.offset, tensor.shape[0], tensor.shape[1])
+    }
+
+    fn bias(&self, index: usize) -> Option<(&'a Array<f32>, usize)> {
+        Some((&self.device.parameters, self.layout.tensors()[index].offset))
+    }
+
+    fn gradient(&self, index: usize) -> (&'a Array<f32>, usize) {
+        (&self.device.gradients, self.layout.tensors()[index].offset)
+    }
+
+    /// `[V, I]`: what enters the first layer for each character.
+    fn features(&self) -> Matrix<'a> {
+        match (&self.device.scalars, self.layout.embedding()) {
+            (Some(scalars), _) => Matrix::new(scalars, 0, self.config.vocabulary, 1),
+            (None, Some(embedding)) => self.matrix(embedding),
+            (None, None) => unreachable!("characters enter as vectors or as numbers"),
+        }
+    }
 }
 
 struct Writer<'a> {
     recorder: Recorder<'a>,
-    config: &'a ModelConfig,
-    layout: Layout,
-    device: &'a Device,
+    weights: Weights<'a>,
     room: &'a Room,
     key: Key,
 }
@@ -97,7 +145,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn all(&mut self) {
         let Key { steps, rows, purpose, first } = self.key;
-        let (hidden, vocabulary) = (self.config.hidden, self.config.vocabulary);
+        let (hidden, vocabulary) = (self.weights.config.hidden, self.weights.config.vocabulary);
         let size = rows * hidden;
         let training = matches!(purpose, Purpose::Training { .. });
         if training {
@@ -105,7 +153,7 @@ impl<'a> Writer<'a> {
             self.recorder.clear(&self.room.d_out, 0..first * size);
         }
         self.first_input();
-        for l in 0..self.config.layers {
+        for l in 0..self.weights.config.layers {
             self.layer_forward(l);
         }
         self.logits();
@@ -114,13 +162,13 @@ impl<'a> Writer<'a> {
         }
         if training {
             self.linear_backward();
-            for l in (0..self.config.layers).rev() {
+            for l in (0..self.weights.config.layers).rev() {
                 self.layer_backward(l);
             }
             self.first_input_backward();
         }
-        for l in 0..self.config.layers {
-            let (layer, [h, c]) = (&self.room.layers[l], &self.device.state);
+        for l in 0..self.weights.config.layers {
+            let (layer, [h, c]) = (&self.room.layers[l], &self.weights.device.state);
             self.recorder.copy(&layer.h, steps * size..(steps + 1) * size, h, l * size);
             self.recorder.copy(&layer.c, steps * size..(steps + 1) * size, c, l * size);
         }
@@ -135,25 +183,6 @@ impl<'a> Writer<'a> {
         self.key.steps * self.key.rows
     }
 
-    /// The matrix at this place in the table of parameters.
-    fn weight(&self, index: usize) -> Matrix<'a> {
-        let tensor = &self.layout.tensors()[index];
-        Matrix::new(&self.device.parameters, tensor.offset, tensor.shape[0], tensor.shape[1])
-    }
-
-    /// Where an array begins in the table of parameters.
-    fn offset(&self, index: usize) -> usize {
-        self.layout.tensors()[index].offset
-    }
-
-    fn bias(&self, index: usize) -> Option<(&'a Array<f32>, usize)> {
-        Some((&self.device.parameters, self.offset(index)))
-    }
-
-    fn gradient(&self, index: usize) -> (&'a Array<f32>, usize) {
-        (&self.device.gradients, self.offset(index))
-    }
-
     fn overwrite(
         &mut self,
         a: Matrix,
@@ -164,36 +193,30 @@ impl<'a> Writer<'a> {
         self.recorder.gemm(Gemm { a, b, bias, accumulate: false, c });
     }
 
-    /// `[V, I]`: what enters the first layer for each character.
-    fn features(&self) -> Matrix<'a> {
-        match (&self.device.scalars, self.layout.embedding()) {
-            (Some(scalars), _) => Matrix::new(scalars, 0, self.config.vocabulary, 1),
-            (None, Some(embedding)) => self.weight(embedding),
-            (None, None) => unreachable!("characters enter as vectors or as numbers"),
-        }
-    }
-
     fn first_input(&mut self) {
-        let at = self.layout.layer(0);
-        let (device, room, n) = (self.device, self.room, self.tokens());
-        self.overwrite(self.features(), self.weight(at.w_ih).t(), self.bias(at.bias), (&device.table, 0));
-        let width = GATES * self.config.hidden;
-        self.recorder.gather(width, &device.table, (&room.inputs, 0), n, &room.layers[0].gates);
+        let (table, room, n) = (&self.weights.device.table, self.room, self.tokens());
+        let width = GATES * self.weights.config.hidden;
+        self.recorder.gather(width, table, (&room.inputs, 0), n, &room.layers[0].gates);
     }
 
     fn layer_forward(&mut self, l: usize) {
-        let (room, device, hidden) = (self.room, self.device, self.config.hidden);
+        let (room, device, hidden) = (self.room, self.weights.device, self.weights.config.hidden);
         let Key { steps, rows, purpose, .. } = self.key;
-        let (size, at, n) = (rows * hidden, self.layout.layer(l), self.tokens());
+        let (size, at, n) = (rows * hidden, self.weights.layout.layer(l), self.tokens());
         let layer = &room.layers[l];
         if l > 0 {
             let x = Matrix::new(&room.layers[l - 1].out, 0, n, hidden);
-            self.overwrite(x, self.weight(at.w_ih).t(), self.bias(at.bias), (&layer.gates, 0));
+            self.overwrite(
+                x,
+                self.weights.matrix(at.w_ih).t(),
+                self.weights.bias(at.bias),
+                (&layer.gates, 0),
+            );
         }
         let sequence = room.sequence(l, steps, rows, hidden);
         let [h, c] = &device.state;
         self.recorder.lstm_enter(&sequence, [h, c], l);
-        let w_hh = self.weight(at.w_hh).t();
+        let w_hh = self.weights.matrix(at.w_hh).t();
         for t in 0..steps {
             let a = Matrix::new(&layer.h, t * size, rows, hidden);
             let c = (&layer.gates, t * GATES * size);
@@ -201,65 +224,72 @@ impl<'a> Writer<'a> {
             self.recorder.lstm_forward(&sequence, t);
         }
         if purpose == (Purpose::Training { dropout: true }) {
-            self.recorder.dropout(&device.dropout, (n, rows, hidden), l, &layer.out);
+            self.recorder.dropout(&device.settings, (n, rows, hidden), l, &layer.out);
         }
     }
 
     /// `[N', H]`: the rows that enter the linear layer, and the first of them.
     fn top(&self) -> (Matrix<'a>, usize) {
         let first = self.key.first * self.key.rows;
-        let hidden = self.config.hidden;
-        let out = &self.room.layers[self.config.layers - 1].out;
+        let hidden = self.weights.config.hidden;
+        let out = &self.room.layers[self.weights.config.layers - 1].out;
         (Matrix::new(out, first * hidden, self.tokens() - first, hidden), first)
     }
 
     fn logits(&mut self) {
-        let (weight, bias) = self.layout.linear();
+        let (weight, bias) = self.weights.layout.linear();
         let (top, first) = self.top();
-        let logits = (&self.room.logits, first * self.config.vocabulary);
-        self.overwrite(top, self.weight(weight).t(), self.bias(bias), logits);
+        let logits = (&self.room.logits, first * self.weights.config.vocabulary);
+        self.overwrite(top, self.weights.matrix(weight).t(), self.weights.bias(bias), logits);
     }
 
     fn loss(&mut self, gradient: bool) {
-        let (room, device, n) = (self.room, self.device, self.tokens());
+        let (room, device, n) = (self.room, self.weights.device, self.tokens());
         let Words { targets, weights, .. } = Words::of(n);
         let first = self.key.first * self.key.rows;
         self.recorder.cross_entropy(CrossEntropy {
             rows: first..n,
             all_rows: n,
-            vocabulary: self.config.vocabulary,
+            vocabulary: self.weights.config.vocabulary,
             inputs: &room.inputs,
             targets,
             weights,
-            settings: &device.loss,
+            settings: &device.settings,
             logits: &room.logits,
             gradient,
             sums: &room.sums,
         });
-        self.recorder.sum(&room.sums, first..n, false, 0, &device.parts, &device.totals);
-        self.recorder.sum(&room.sums, n + first..2 * n, false, 1, &device.parts, &device.totals);
+        let at = if gradient { Totals::NATS } else { Totals::EVALUATED };
+        let Device { parts, totals, .. } = device;
+        self.recorder.sum(&room.sums, first..n, false, parts, (totals, at));
+        self.recorder.sum(&room.sums, n + first..2 * n, false, parts, (totals, at + 1));
     }
 
     fn linear_backward(&mut self) {
-        let (room, vocabulary) = (self.room, self.config.vocabulary);
-        let (weight, bias) = self.layout.linear();
+        let (room, vocabulary) = (self.room, self.weights.config.vocabulary);
+        let (weight, bias) = self.weights.layout.linear();
         let (top, first) = self.top();
         let d_logits = Matrix::new(&room.logits, first * vocabulary, self.tokens() - first, vocabulary);
-        self.overwrite(d_logits.t(), top, None, self.gradient(weight));
-        self.recorder.column_sums(d_logits, self.gradient(bias));
-        self.overwrite(d_logits, self.weight(weight), None, (&room.d_out, first * self.config.hidden));
+        self.overwrite(d_logits.t(), top, None, self.weights.gradient(weight));
+        self.recorder.column_sums(d_logits, self.weights.gradient(bias));
+        self.overwrite(
+            d_logits,
+            self.weights.matrix(weight),
+            None,
+            (&room.d_out, first * self.weights.config.hidden),
+        );
     }
 
     fn layer_backward(&mut self, l: usize) {
-        let (room, device, hidden) = (self.room, self.device, self.config.hidden);
+        let (room, device, hidden) = (self.room, self.weights.device, self.weights.config.hidden);
         let Key { steps, rows, purpose, .. } = self.key;
-        let (size, at, n) = (rows * hidden, self.layout.layer(l), self.tokens());
+        let (size, at, n) = (rows * hidden, self.weights.layout.layer(l), self.tokens());
         let layer = &room.layers[l];
         if purpose == (Purpose::Training { dropout: true }) {
-            self.recorder.dropout(&device.dropout, (n, rows, hidden), l, &room.d_out);
+            self.recorder.dropout(&device.settings, (n, rows, hidden), l, &room.d_out);
         }
         let sequence = room.sequence(l, steps, rows, hidden);
-        let w_hh = self.weight(at.w_hh);
+        let w_hh = self.weights.matrix(at.w_hh);
         for t in (0..steps).rev() {
             if t + 1 < steps {
                 let next = Matrix::new(&layer.gates, (t + 1) * GATES * size, rows, GATES * hidden);
@@ -269,27 +299,27 @@ impl<'a> Writer<'a> {
         }
         let d_gates = Matrix::new(&layer.gates, 0, n, GATES * hidden);
         let h = Matrix::new(&layer.h, 0, n, hidden);
-        self.overwrite(d_gates.t(), h, None, self.gradient(at.w_hh));
+        self.overwrite(d_gates.t(), h, None, self.weights.gradient(at.w_hh));
         if l > 0 {
             let x = Matrix::new(&room.layers[l - 1].out, 0, n, hidden);
-            self.overwrite(d_gates.t(), x, None, self.gradient(at.w_ih));
-            self.recorder.column_sums(d_gates, self.gradient(at.bias));
-            self.overwrite(d_gates, self.weight(at.w_ih), None, (&room.d_out, 0));
+            self.overwrite(d_gates.t(), x, None, self.weights.gradient(at.w_ih));
+            self.recorder.column_sums(d_gates, self.weights.gradient(at.bias));
+            self.overwrite(d_gates, self.weights.matrix(at.w_ih), None, (&room.d_out, 0));
         }
     }
 
     /// From the gate gradients of the first layer to those of its input weights and bias, and of the embedding.
     fn first_input_backward(&mut self) {
-        let (room, device) = (self.room, self.device);
-        let (vocabulary, width) = (self.config.vocabulary, GATES * self.config.hidden);
-        let (at, Words { order, starts, .. }) = (self.layout.layer(0), Words::of(self.tokens()));
+        let (room, device) = (self.room, self.weights.device);
+        let (vocabulary, width) = (self.weights.config.vocabulary, GATES * self.weights.config.hidden);
+        let (at, Words { order, starts, .. }) = (self.weights.layout.layer(0), Words::of(self.tokens()));
         let places = (&room.inputs, order, starts);
         self.recorder.scatter_add(width, &room.layers[0].gates, places, vocabulary, &device.d_table);
         let d_table = Matrix::new(&device.d_table, 0, vocabulary, width);
-        self.overwrite(d_table.t(), self.features(), None, self.gradient(at.w_ih));
-        self.recorder.column_sums(d_table, self.gradient(at.bias));
-        if let Some(embedding) = self.layout.embedding() {
-            self.overwrite(d_table, self.weight(at.w_ih), None, self.gradient(embedding));
+        self.overwrite(d_table.t(), self.weights.features(), None, self.weights.gradient(at.w_ih));
+        self.recorder.column_sums(d_table, self.weights.gradient(at.bias));
+        if let Some(embedding) = self.weights.layout.embedding() {
+            self.overwrite(d_table, self.weights.matrix(at.w_ih), None, self.weights.gradient(embedding));
         }
     }
 }

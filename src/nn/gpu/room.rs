@@ -5,12 +5,43 @@ use crate::nn::reference::scalar_input;
 use crate::nn::{Batch, Input, ModelConfig, Parameters};
 use crate::optim::Optimizer;
 use hornpipe_kernels::gpu::{
-    Array, Download, Gpu, GpuError, LstmSequence, Program, Recorder, SUMS, Settings,
+    Array, Download, Gpu, GpuError, LstmSequence, Program, Recorder, SUMS, Settings, sort_places,
 };
+
+/// What the host asks for after a step, each the sum over a whole batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Totals {
+    /// Of training: the loss in nats, the weight of correct predictions, the squares of all gradients.
+    pub nats: f32,
+    pub correct: f32,
+    pub squares: f32,
+    /// Of evaluation, which may come between gradients and update.
+    pub evaluated: [f32; 2],
+}
+
+impl Totals {
+    /// Where the first three stand is what `clip.wgsl` says.
+    pub const NATS: usize = 0;
+    pub const SQUARES: usize = 2;
+    pub const EVALUATED: usize = 3;
+    pub const LEN: usize = 5;
+
+    pub fn of([nats, correct, squares, evaluated, evaluated_correct]: [f32; Totals::LEN]) -> Self {
+        Totals { nats, correct, squares, evaluated: [evaluated, evaluated_correct] }
+    }
+
+    /// Whether the device let the optimiser take a step: its own two numbers, so its own verdict.
+    pub fn is_finite(&self) -> bool {
+        self.nats.is_finite() && self.squares.is_finite()
+    }
+
+    pub fn gradient_norm(&self) -> f64 {
+        f64::from(self.squares).sqrt()
+    }
+}
 
 /// What lasts as long as the engine: weights, moments, gradients, the carried state.
 pub(super) struct Device {
-    pub rows: usize,
     pub parameters: Array<f32>,
     pub gradients: Array<f32>,
     pub moments: Vec<Array<f32>>,
@@ -20,16 +51,14 @@ pub(super) struct Device {
     pub zero_state: Program,
     /// `[V, I]`: what enters the first layer for each character, where that is not the embedding.
     pub scalars: Option<Array<f32>>,
-    /// `[V, 4H]`: what that gives to the gates of the first layer, bias included.
+    /// `[V, 4H]`: what that gives to the gates of the first layer, bias included; renewed where weights have changed.
     pub table: Array<f32>,
     /// `[V, 4H]`
     pub d_table: Array<f32>,
-    pub dropout: Settings,
-    pub loss: Settings,
-    pub update: Settings,
-    /// [`SUMS`] parts each of the loss, of the correct predictions, and of the sum of squares of the gradients.
+    pub settings: Settings,
+    /// `[SUMS]`: the parts of one sum.
     pub parts: Array<f32>,
-    /// The three whole.
+    /// What [`Totals`] says.
     pub totals: Array<f32>,
 }
 
@@ -55,7 +84,6 @@ impl Device {
         };
         let state = zero_states(gpu, config, rows)?;
         Ok(Device {
-            rows,
             parameters: Array::new(gpu, "the weights", values)?,
             gradients: zeros("the gradients")?,
             moments: (0..optimizer.moments())
@@ -66,11 +94,9 @@ impl Device {
             scalars,
             table: Array::zeros(gpu, "the table of characters", table)?,
             d_table: Array::zeros(gpu, "the gradient of the table of characters", table)?,
-            dropout: Settings::new(gpu)?,
-            loss: Settings::new(gpu)?,
-            update: Settings::new(gpu)?,
-            parts: Array::zeros(gpu, "sums", 3 * SUMS)?,
-            totals: Array::zeros(gpu, "sums", 3)?,
+            settings: Settings::new(gpu)?,
+            parts: Array::zeros(gpu, "the sums", SUMS)?,
+            totals: Array::zeros(gpu, "the sums", Totals::LEN)?,
         })
     }
 
@@ -78,7 +104,6 @@ impl Device {
     pub fn set_rows(&mut self, gpu: &Gpu, config: &ModelConfig, rows: usize) -> Result<(), GpuError> {
         self.state = zero_states(gpu, config, rows)?;
         self.zero_state = clearing(gpu, &self.state);
-        self.rows = rows;
         Ok(())
     }
 }
@@ -143,11 +168,8 @@ impl Words {
 }
 
 impl Room {
-    pub fn new(gpu: &Gpu, config: &ModelConfig, steps: usize, rows: usize) -> Result<Self, GpuError> {
-        Room::with(gpu, config, steps * rows, rows)
-    }
-
-    fn with(gpu: &Gpu, config: &ModelConfig, tokens: usize, rows: usize) -> Result<Self, GpuError> {
+    /// Room for `tokens` tokens in up to `rows` rows.
+    pub fn new(gpu: &Gpu, config: &ModelConfig, (tokens, rows): (usize, usize)) -> Result<Self, GpuError> {
         let (hidden, vocabulary) = (config.hidden, config.vocabulary);
         let zeros = |what: &str, len: usize| Array::zeros(gpu, what, len);
         let layer = |l: usize| {
@@ -173,20 +195,10 @@ impl Room {
         })
     }
 
-    /// Whether batches of this shape have room.
-    pub fn holds(&self, steps: usize, rows: usize) -> bool {
-        steps * rows <= self.tokens && rows <= self.rows
-    }
-
-    /// One for batches of this shape too.
-    pub fn larger(
-        &self,
-        gpu: &Gpu,
-        config: &ModelConfig,
-        steps: usize,
-        rows: usize,
-    ) -> Result<Self, GpuError> {
-        Room::with(gpu, config, self.tokens.max(steps * rows), self.rows.max(rows))
+    /// The tokens and rows that it must have to serve batches of this shape too; none where it has them.
+    pub fn larger(&self, steps: usize, rows: usize) -> Option<(usize, usize)> {
+        let needed = (self.tokens.max(steps * rows), self.rows.max(rows));
+        (needed != (self.tokens, self.rows)).then_some(needed)
     }
 
     pub fn sequence(&self, l: usize, steps: usize, rows: usize, hidden: usize) -> LstmSequence<'_> {
@@ -205,43 +217,5 @@ impl Room {
         words.extend(batch.resets.iter().map(|&reset| u32::from(reset)));
         sort_places(words, batch.tokens.len(), vocabulary);
         self.inputs.write(gpu, words);
-    }
-}
-
-/// Appends the places of the first `n` words, sorted by their values (equals in order), and where the places of each value
-/// below `vocabulary` begin. Counted, not compared: `n + V` steps.
-fn sort_places(words: &mut Vec<u32>, n: usize, vocabulary: usize) {
-    let order = words.len();
-    words.resize(order + n, 0);
-    let starts = words.len();
-    words.resize(starts + vocabulary + 1, 0);
-    for k in 0..n {
-        let value = words[k] as usize;
-        words[starts + value + 1] += 1;
-    }
-    for value in 0..vocabulary {
-        words[starts + value + 1] += words[starts + value];
-    }
-    // Each start goes up to the next one's as its places are filled, and back again.
-    for k in 0..n {
-        let value = words[k] as usize;
-        let place = words[starts + value] as usize;
-        words[order + place] = k as u32;
-        words[starts + value] += 1;
-    }
-    words.copy_within(starts..starts + vocabulary, starts + 1);
-    words[starts] = 0;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_sorted_by_character() {
-        let mut words = vec![2, 0, 2, 3, 0];
-        sort_places(&mut words, 5, 5);
-        assert_eq!(words[5..10], [1, 4, 0, 2, 3]);
-        assert_eq!(words[10..], [0, 2, 2, 4, 5, 5]);
     }
 }
