@@ -76,6 +76,15 @@ fn wrong_bars() {
     assert_eq!(wrong("A4|B8|]").len(), 1);
 }
 
+/// A part that is written twice is played as it is written first.
+#[test]
+fn a_pick_up_is_completed_by_what_is_played_before_it() {
+    let wrong = |music: &str| check(&tune_of(&format!("X:1\nP:AB\nL:1/4\nM:4/4\nK:C\n{music}\n"))).wrong;
+    assert_eq!(wrong("P:A\nA4|B3|\nP:B\nc|A4|c3|\n"), 0);
+    // Completed by no A that is played.
+    assert_eq!(wrong("P:A\nA4|B4|\nP:B\nc|A4|c4:|\nP:A\nB4|A3|]"), 2);
+}
+
 #[test]
 fn repeats_and_endings_are_balanced() {
     for text in ["A4|B4:|", "|:A4:|:B4:|", "A4::B4:|c4|1d4:|2e4|]", "|:A4|[1,3B4:|[2c4:|[4d4|]", "|:A4||B4:|"]

@@ -3,6 +3,7 @@
 use super::diagnostic::{Diagnostic, Place, Problem, Severity};
 use super::fraction::Fraction;
 use super::meter::Meter;
+use super::order::first_writings;
 use super::strain::{Strain, strains};
 use super::tune::{Bar, Ending, EventKind, Head, Tune, Voice};
 
@@ -187,12 +188,10 @@ fn seams(bars: &[Bar], strains: &[Strain], order: &[char]) -> Vec<Seam> {
         }
     }
     // The end of a part and the beginning of the one that is played after it.
-    let part_of = |strain: &&Strain, part: char| bars[strain.bars.start].part == Some(part);
+    let written = first_writings(bars);
     for pair in order.windows(2) {
-        let last = strains.iter().rev().find(|s| part_of(s, pair[0]));
-        let first = strains.iter().find(|s| part_of(s, pair[1]));
-        if let (Some(last), Some(first)) = (last, first) {
-            seam(last.bars.end - 1, first.bars.start, true);
+        if let (Some(first), Some(second)) = (written.get(&Some(pair[0])), written.get(&Some(pair[1]))) {
+            seam(first.end - 1, second.start, true);
         }
     }
     seams.sort_unstable();

@@ -2,6 +2,7 @@
 
 use super::strain::strains;
 use super::tune::{Bar, Tune, Voice};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use thiserror::Error;
 
@@ -34,27 +35,27 @@ type Part = (Option<char>, Range<usize>);
 /// # Errors
 /// [`TooLong`]
 pub fn playing_order(tune: &Tune) -> Result<Vec<Section>, TooLong> {
-    let parts: Vec<Vec<Part>> = tune.voices.iter().map(|v| parts(&v.bars)).collect();
-    let labelled = parts.iter().flatten().any(|(part, _)| part.is_some());
+    let labelled = tune.voices.iter().flat_map(|v| &v.bars).any(|b| b.part.is_some());
     let mut order: Vec<Option<char>> = Vec::new();
     if !tune.header.parts.is_empty() && labelled {
         order.push(None);
         order.extend(tune.header.parts.iter().copied().map(Some));
     } else if tune.voices.len() > 1 && labelled {
         // Voices come together at each part, wherever each of them begins.
+        let parts: Vec<Vec<Part>> = tune.voices.iter().map(|v| parts(&v.bars)).collect();
         order = labels(&parts);
     } else {
         let voices = tune.voices.iter().map(|v| played(&v.bars, 0..v.bars.len()));
         return Ok(vec![Section { part: None, voices: voices.collect::<Result<_, _>>()? }]);
     }
+    let written: Vec<_> = tune.voices.iter().map(|v| first_writings(&v.bars)).collect();
     let mut sections = Vec::new();
     let mut total = 0;
     for part in order {
-        let bars = |(parts, voice): (&Vec<Part>, &Voice)| {
-            let range = parts.iter().find(|(p, _)| *p == part).map_or(0..0, |(_, range)| range.clone());
-            played(&voice.bars, range)
+        let bars = |(written, voice): (&HashMap<_, Range<usize>>, &Voice)| {
+            played(&voice.bars, written.get(&part).cloned().unwrap_or(0..0))
         };
-        let voices: Vec<Vec<usize>> = parts.iter().zip(&tune.voices).map(bars).collect::<Result<_, _>>()?;
+        let voices: Vec<Vec<usize>> = written.iter().zip(&tune.voices).map(bars).collect::<Result<_, _>>()?;
         total += voices.iter().map(Vec::len).sum::<usize>();
         if total > MOST_BARS {
             return Err(TooLong);
@@ -78,15 +79,19 @@ fn parts(bars: &[Bar]) -> Vec<Part> {
     parts
 }
 
+/// For each letter of a part the bars that it has where it is written first: those that an order of parts plays.
+pub(super) fn first_writings(bars: &[Bar]) -> HashMap<Option<char>, Range<usize>> {
+    let mut first = HashMap::new();
+    for (part, range) in parts(bars) {
+        first.entry(part).or_insert(range);
+    }
+    first
+}
+
 /// The letters of all voices' parts, each once, in the order in which they come.
 fn labels(parts: &[Vec<Part>]) -> Vec<Option<char>> {
-    let mut labels = Vec::new();
-    for (label, _) in parts.iter().flatten() {
-        if !labels.contains(label) {
-            labels.push(*label);
-        }
-    }
-    labels
+    let mut seen = HashSet::new();
+    parts.iter().flatten().map(|(label, _)| *label).filter(|label| seen.insert(*label)).collect()
 }
 
 /// For each voice its bars, with gaps so that voices which begin with a later part stand below that part.

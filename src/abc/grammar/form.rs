@@ -159,7 +159,7 @@ impl Form {
         let fresh = strain.is_fresh();
         if fresh && length < full {
             let paid = length == self.offered;
-            if self.first && !strain.explicit && matches!(line, "|:" | "||:") && length > 0 {
+            if self.first && self.lone && !strain.explicit && matches!(line, "|:" | "||:") && length > 0 {
                 return Some(Form { pickup: length, ..self.next_strain(true, 0, false) });
             }
             if line != "|" || length == 0 || self.owed && !paid || frame.table.fill(full - length).is_none() {

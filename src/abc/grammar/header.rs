@@ -130,6 +130,28 @@ pub(super) struct Header {
     unit: Option<usize>,
     /// Whether a line of one space has come.
     spaced: bool,
+    /// The parts that `P:` gives an order of.
+    order: Parts,
+}
+
+/// Letters of parts, as bits from `A` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts(u32);
+
+impl Parts {
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn has(self, letter: char) -> bool {
+        self.with(letter) == self
+    }
+
+    /// With one more, if it is a part's letter.
+    pub fn with(self, letter: char) -> Parts {
+        let bit = if letter.is_ascii_uppercase() { 1 << (letter as u32 - 'A' as u32) } else { 0 };
+        Parts(self.0 | bit)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,7 +168,7 @@ pub(super) enum HeaderStep {
     /// It goes on.
     Header(Header),
     /// `K:` ended it.
-    Music { time: Time, ordered: bool },
+    Music { time: Time, order: Parts },
 }
 
 impl Header {
@@ -166,7 +188,7 @@ impl Header {
             'X' => !self.has('X'),
             _ if !self.has('X') => false,
             'K' => self.missing(rules).next().is_none(),
-            'P' | 'V' => given && name == 'P',
+            'V' => false,
             'M' | 'L' => given || !self.has(name),
             _ if TEXTS.contains(name) => given || !self.has(name),
             _ => given && name.is_ascii_alphabetic(),
@@ -196,14 +218,18 @@ impl Header {
                 let word = field.end(rules, given)?;
                 if field.name == 'K' {
                     let (time, _) = rules.times_of(self.meter, self.unit).next()?;
-                    return Some(HeaderStep::Music { time, ordered: self.has('P') });
+                    return Some(HeaderStep::Music { time, order: self.order });
                 }
                 next = self.with(field.name, word);
             }
             HeaderLine::Field(field) => {
                 // The order of parts is no word.
-                let order = field.name == 'P' && field.value_is_empty_or_text();
-                let field = if order { field.text_step(c) } else { field.step(c, rules, given) };
+                let field = if field.name == 'P' {
+                    next.order = self.order.with(c);
+                    field.text_step(c)
+                } else {
+                    field.step(c, rules, given)
+                };
                 next.line = HeaderLine::Field(field?);
             }
         }
@@ -254,10 +280,6 @@ impl Header {
 }
 
 impl Field {
-    fn value_is_empty_or_text(&self) -> bool {
-        matches!(self.value, Value::Colon | Value::Text { .. })
-    }
-
     fn text_step(self, c: char) -> Option<Field> {
         let value = match self.value {
             Value::Colon if c == ':' => Value::Text { length: 0, solid: false },

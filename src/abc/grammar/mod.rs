@@ -30,7 +30,7 @@ mod words;
 
 pub use rules::{Constraints, Rules};
 
-use header::{Field, Header, HeaderStep, Value};
+use header::{Field, Header, HeaderStep, Parts, Value};
 use music::Music;
 use rules::Time;
 use std::sync::Arc;
@@ -107,6 +107,10 @@ struct Body {
     field: Option<Field>,
     /// Letters of the fields since the last note.
     fields: [bool; 4],
+    /// The parts that the header gives an order of.
+    order: Parts,
+    /// The parts that have begun.
+    begun: Parts,
 }
 
 /// Fields between bars.
@@ -168,10 +172,17 @@ impl Grammar {
         let stage = match &self.stage {
             Stage::Header(header) => match header.step(c, rules, self.given)? {
                 HeaderStep::Header(header) => Stage::Header(header),
-                HeaderStep::Music { time, ordered } => {
-                    let mut music = Music::new(ordered);
+                HeaderStep::Music { time, order } => {
+                    let mut music = Music::new(!order.is_empty());
                     music.set_given(self.given);
-                    Stage::Body(Body { music, time, field: None, fields: [false; 4] })
+                    Stage::Body(Body {
+                        music,
+                        time,
+                        field: None,
+                        fields: [false; 4],
+                        order,
+                        begun: Parts::default(),
+                    })
                 }
             },
             Stage::Body(body) => body.step(c, rules, self.given)?,
@@ -185,7 +196,7 @@ impl Body {
     fn step(&self, c: char, rules: &Rules, given: bool) -> Option<Stage> {
         let frame = rules.frame(rules.table(self.time)?);
         let next = match self.field {
-            Some(field) if c == '\n' => self.ended(field, field.end(rules, given)?)?,
+            Some(field) if c == '\n' => self.ended(field, field.end(rules, given)?, rules)?,
             Some(field) => Body { field: Some(field.step(c, rules, given)?), ..*self },
             None if c == '\n' && self.music.may_end(frame) => return Some(Stage::Done),
             None => match self.begun_field(c, given) {
@@ -222,19 +233,24 @@ impl Body {
     }
 
     /// Behind a field that says this.
-    fn ended(&self, field: Field, word: Option<usize>) -> Option<Body> {
-        let (mut music, mut time) = (self.music, self.time);
+    fn ended(&self, field: Field, word: Option<usize>, rules: &Rules) -> Option<Body> {
+        let (mut music, mut time, mut begun) = (self.music, self.time, self.begun);
         match (field.name, word) {
             ('M', Some(meter)) => time.meter = meter,
             ('L', Some(unit)) => time.unit = unit,
-            ('P', _) => music = music.part()?,
+            ('P', Some(part)) => {
+                let letter = rules.parts.first_char(part)?;
+                // Only the first writing of a part is played, and only where the order asks for it.
+                let plays = !begun.has(letter) && (self.order.is_empty() || self.order.has(letter));
+                (music, begun) = (music.part().filter(|_| plays || music.given)?, begun.with(letter));
+            }
             _ => {}
         }
         let mut fields = self.fields;
         if let Some(place) = BETWEEN.iter().position(|&name| name == field.name) {
             fields[place] = true;
         }
-        Some(Body { music: music.next_line(), time, field: None, fields })
+        Some(Body { music: music.next_line(), time, field: None, fields, begun, ..*self })
     }
 
     fn shortest(&self, rules: &Rules) -> Option<u32> {
@@ -242,7 +258,7 @@ impl Body {
             return self.music.shortest(rules.frame(rules.table(self.time)?));
         };
         let ways = field.ends(rules).filter_map(|(word, characters)| {
-            let Body { music, time, .. } = self.ended(field, word)?;
+            let Body { music, time, .. } = self.ended(field, word, rules)?;
             Some(characters + music.shortest(rules.frame(rules.table(time)?))?)
         });
         ways.min()

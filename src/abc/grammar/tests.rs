@@ -132,6 +132,47 @@ proptest! {
     }
 }
 
+/// Where the header gives an order of parts, what is played before a strain is not what stands before it.
+#[test]
+fn a_tune_with_an_order_of_parts_passes() {
+    // A pick-up by itself, which the order of parts leads back to.
+    for (order, fine) in [("", true), ("P:AABB\n", false)] {
+        let mut grammar = Grammar::new(rules(&Constraints::default(), CHARACTERS));
+        let begun = format!("X:1\nM:4/4\nL:1/4\n{order}K:C\nP:A\nC|:CDEF|CDEF:|\n");
+        assert_eq!(grammar.read(&begun).is_ok(), fine, "{begun}");
+    }
+    for (at, order) in ["AABB", "ABAC", "BA", "A2(BC)2", "A"].iter().cycle().take(300).enumerate() {
+        for begun in ["", "P:A\n", "P:B\nc|"] {
+            let mut grammar = Grammar::new(rules(&Constraints::default(), CHARACTERS));
+            let given = format!("X:1\nM:4/4\nL:1/4\nP:{order}\nK:C\n{begun}");
+            if grammar.read(&given).is_err() {
+                assert!(begun.contains('B') && !order.contains('B'), "{given}");
+                continue;
+            }
+            let mut liked = habits(CHARACTERS, at as u64);
+            // A writer that likes parts, repeats and pick-ups.
+            let written = write(grammar, 300, |last, order| {
+                liked(last, order);
+                let first = if last == '\n' { "P" } else { "|:" };
+                order.sort_by_key(|c| !(first.contains(*c) && at % 2 == 0));
+            });
+            let text = given + &written;
+            let tune = &read(&text)[0];
+            assert!(check(tune).passes(), "{text}\n{:?}", check(tune).diagnostics);
+            let missing =
+                |d: &crate::abc::Diagnostic| matches!(d.problem, crate::abc::Problem::MissingPart(_));
+            assert!(tune.diagnostics.iter().all(missing), "{text}\n{:?}", tune.diagnostics);
+            // What is chosen begins only parts that the order plays, each once.
+            let begun: Vec<&str> =
+                text.lines().filter_map(|line| line.strip_prefix("P:")).map(str::trim).skip(1).collect();
+            let chosen = &begun[begun.len() - written.matches("P:").count()..];
+            for (place, letter) in chosen.iter().enumerate() {
+                assert!(order.contains(letter) && !chosen[..place].contains(letter), "{text}");
+            }
+        }
+    }
+}
+
 /// How many of these texts the grammar reads to the end, of those that pass the check.
 fn readable<'a>(texts: impl Iterator<Item = &'a str>) -> (usize, usize, Vec<String>) {
     let (mut all, mut whole, mut refusals) = (0, 0, Vec::new());

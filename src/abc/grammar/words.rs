@@ -64,6 +64,10 @@ impl Words {
         self.0[index].iter().collect()
     }
 
+    pub fn first_char(&self, index: usize) -> Option<char> {
+        self.0[index].first().copied()
+    }
+
     /// The empty beginning.
     pub fn start(&self) -> Prefix {
         Prefix { low: 0, high: self.0.len(), at: 0 }
