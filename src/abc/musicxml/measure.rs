@@ -196,6 +196,7 @@ fn write_key(xml: &mut Xml, key: Key) {
         xml.leaf("fifths", key.sharps);
         let mode = match (key.tonic, key.mode) {
             (None, _) => "none",
+            _ if !key.is_plain() => "none",
             (_, Mode::Major) => "major",
             (_, Mode::Minor) => "minor",
             (_, Mode::Dorian) => "dorian",
