@@ -139,7 +139,8 @@ fn beats_are_drawn_where_they_fall() {
     assert_eq!(beats("6/8", "C4|D6|"), [1.0, 7.0]);
     // The second strain's pick-up.
     assert_eq!(beats("6/8", "C6|D2:|E4|F6|"), [3.0, 9.0, 15.0]);
-    assert_eq!(beats("C|", "D5:|C3|C5|"), [4.0]);
+    assert_eq!(beats("C|", "C8:|D3|C8|"), [4.0, 15.0]);
+    assert_eq!(beats("C|", "C5|D8|C3:|"), [1.0, 9.0]);
     // The last bar begins a measure.
     assert_eq!(beats("C", "D2|C8|C6|"), [4.0, 6.0, 8.0, 12.0, 14.0]);
 }
