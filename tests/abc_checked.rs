@@ -7,8 +7,8 @@ mod support;
 
 use abc::{music, notes, tune_of};
 use hornpipe::abc::{
-    Fraction, MidiOptions, Problem, Report, Severity, Timeline, check, midi, musicxml, perform,
-    playing_order, read, roll, strains,
+    Fraction, Interval, MidiOptions, Problem, Report, Severity, Timeline, check, midi, musicxml, perform,
+    playing_order, read, roll, strains, transpose,
 };
 use hornpipe::corpus::composer::{BUILT_IN, compose};
 use proptest::prelude::*;
@@ -76,7 +76,89 @@ fn wrong_bars() {
     assert_eq!(wrong("A4|B8|]").len(), 1);
 }
 
+/// What is long is read, checked, played and drawn in a time that grows with its length.
+#[test]
+fn long_tunes_take_no_longer_than_they_are() {
+    let many = [
+        ("C8|", 20_000),
+        ("|:C:|", 20_000),
+        ("C4|C2:|", 20_000),
+        ("[1C4:|", 20_000),
+        ("\"C\"-", 100_000),
+        ("\"C\"", 100_000),
+        ("[K:", 200_000),
+        ("!", 100_000),
+        ("+A", 100_000),
+        ("{a", 100_000),
+        ("[Q:1/4=99]C", 30_000),
+        ("\nP:A\nC8|", 10_000),
+        ("C4||", 20_000),
+    ];
+    for (piece, times) in many {
+        let began = std::time::Instant::now();
+        let text = format!("X:1\nL:1/8\nM:4/4\nK:C\n{}C8|\n", piece.repeat(times));
+        let tune = tune_of(&text);
+        check(&tune);
+        let seconds = |what: &str| {
+            let spent = began.elapsed().as_secs_f64();
+            assert!(spent < 10.0, "{what} of {times} times {piece:?} took {spent:.1} s");
+        };
+        seconds("check");
+        if let Ok(timeline) = Timeline::new(&tune) {
+            midi(&tune, &timeline, MidiOptions::default());
+        }
+        seconds("midi");
+        musicxml(&tune);
+        seconds("musicxml");
+        roll(&tune);
+        seconds("roll");
+        transpose(&text, Interval::nearest(1));
+        seconds("transpose");
+        println!("{:.2} s for {times} times {piece:?}", began.elapsed().as_secs_f64());
+    }
+}
+
+/// Faint lines stand where beats fall, in pick-ups too, wherever they stand.
+#[test]
+fn beats_are_drawn_where_they_fall() {
+    // Places of the faint lines, in eighths from the left.
+    let beats = |meter: &str, music: &str| -> Vec<f64> {
+        let tune = tune_of(&format!("X:1\nM:{meter}\nL:1/8\nK:C\n{music}\n"));
+        let svg = roll(&tune);
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let lines = document.descendants().filter(|n| n.attribute("stroke-dasharray") == Some("2 3"));
+        let eighths = 8.0 * tune.voices[0].bars.iter().map(|b| b.length()).sum::<Fraction>().to_f64();
+        let place = |x: f64| (x - 34.0) / (1000.0 - 34.0 - 14.0) * eighths;
+        lines.map(|n| (place(n.attribute("x1").unwrap().parse().unwrap()) * 10.0).round() / 10.0).collect()
+    };
+    assert_eq!(beats("6/8", "C6|"), [3.0]);
+    assert_eq!(beats("9/8", "C9|"), [3.0, 6.0]);
+    assert_eq!(beats("6/4", "C12|"), [6.0]);
+    assert_eq!(beats("C|", "C8|"), [4.0]);
+    assert_eq!(beats("C", "C8|"), [2.0, 4.0, 6.0]);
+    assert_eq!(beats("6/8", "C4|D6|"), [1.0, 7.0]);
+    // The second strain's pick-up.
+    assert_eq!(beats("6/8", "C6|D2:|E4|F6|"), [3.0, 9.0, 15.0]);
+    assert_eq!(beats("C|", "C8:|D3|C8|"), [4.0, 15.0]);
+    assert_eq!(beats("C|", "C5|D8|C3:|"), [1.0, 9.0]);
+    // The last bar begins a measure.
+    assert_eq!(beats("C", "D2|C8|C6|"), [4.0, 6.0, 8.0, 12.0, 14.0]);
+}
+
 /// A part that is written twice is played as it is written first.
+#[test]
+fn parts_have_names() {
+    let order = |header: &str| {
+        let tune = tune_of(&format!("X:1\n{header}M:4/4\nL:1/4\nK:C\nC4|\nP:B part\nD4|\n"));
+        assert_eq!(tune.diagnostics, []);
+        let bars: Vec<Option<char>> = tune.voices[0].bars.iter().map(|b| b.part).collect();
+        (bars, playing_order(&tune).unwrap().iter().flat_map(|s| s.voices[0].clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(order(""), (vec![None, Some('B')], vec![0, 1]));
+    assert_eq!(order("P:A part\n"), (vec![Some('A'), Some('B')], vec![0, 1]));
+    assert_eq!(order("P:BB\n"), (vec![None, Some('B')], vec![0, 1, 1]));
+}
+
 #[test]
 fn a_pick_up_is_completed_by_what_is_played_before_it() {
     let wrong = |music: &str| check(&tune_of(&format!("X:1\nP:AB\nL:1/4\nM:4/4\nK:C\n{music}\n"))).wrong;

@@ -100,8 +100,15 @@ fn the_player_plays() {
     assert_eq!(browser.value("document.querySelectorAll('.n.on').length"), 0);
     let place = "Number(document.querySelector('.place').value)";
 
+    // Every time that is shown from here on.
+    browser.value(
+        "(() => { window.shown = new Set(); const show = Player.prototype.show; \
+         Player.prototype.show = function () { show.call(this); shown.add(this.time.textContent + ' ' + this.now()); }; })()",
+    );
     browser.click_on(".play");
     browser.until("document.querySelectorAll('.n.on').length > 0");
+    // The clock stands at nought until the first note begins.
+    assert_eq!(browser.value("[...shown].filter(text => text.includes('-')).length"), 0);
     // The strings sound: samples are there, and they are not silent.
     let loud = "strings.size > 0 && [...strings.values()].every(b => b.getChannelData(0).some(x => x > 0.01 && x < 3))";
     assert_eq!(browser.value(loud), true);
@@ -112,6 +119,14 @@ fn the_player_plays() {
     browser.click_on("[data-tune='1'] .play");
     browser.until("players[1].now() > 0.2");
     assert_eq!(browser.value("players[0].since === null && players[0].sounding.size === 0"), true);
+    // A string that is stopped dies away: its gain is led to nought, not cut off.
+    browser.value(
+        "(() => { window.ends = []; const stop = AudioScheduledSourceNode.prototype.stop; \
+         AudioScheduledSourceNode.prototype.stop = function (when) { ends.push((when || 0) - audio.currentTime); stop.call(this, when); }; })()",
+    );
+    browser.until("players[1].sounding.size > 0");
+    browser.value("(() => { ends.length = 0; players[1].pause(); players[1].play(); })()");
+    assert_eq!(browser.value("ends.some(left => left > 0.05)"), true);
     browser.click_on("[data-tune='1'] .play");
     assert_eq!(browser.value("players[1].since"), serde_json::Value::Null);
     assert_eq!(browser.value("document.querySelectorAll('.n.on').length"), 0);
@@ -130,7 +145,8 @@ fn the_player_plays() {
     browser.click_on("[data-tune='1'] .play");
     browser.until("players[1].now() > players[1].tune.seconds * 0.52");
     // It ends at the end, and stands at the beginning again.
-    browser.value("players[1].seek(players[1].tune.seconds - 0.3)");
+    browser.value("(() => { players[1].seek(players[1].tune.seconds - 0.3); ends.length = 0; })()");
     browser.until("players[1].since === null && players[1].at === 0");
+    assert_eq!(browser.value("ends.every(left => left > 0.05)"), true, "the last notes ring on");
     browser.is_quiet();
 }

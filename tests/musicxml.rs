@@ -231,3 +231,28 @@ fn music21_reads_all_of_nottingham() {
     );
     assert!(100 * same >= 95 * tunes.len());
 }
+
+/// A voice that begins later is silent for as long as the others play, a pick-up too: the numbers of measures agree.
+#[test]
+fn silent_measures_are_as_long_as_those_that_sound() {
+    let tune =
+        &read("X:1\nM:6/8\nL:1/8\nP:AB\nK:C\nP:A\nV:1\nc/d/|e6|e5|\nP:B\nV:1\nc|e6|\nV:2\nc|(3e2e2e2 e2|\n")
+            [0];
+    let xml = musicxml(tune);
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+    let document = roxmltree::Document::parse_with_options(&xml, options).unwrap();
+    let parts: Vec<Vec<(String, i64)>> = document
+        .descendants()
+        .filter(|n| n.has_tag_name("part"))
+        .map(|part| {
+            let measures = part.children().filter(|n| n.has_tag_name("measure"));
+            let lengths = measures.map(|measure| {
+                let durations = measure.descendants().filter(|n| n.has_tag_name("duration"));
+                let length = durations.map(|d| d.text().unwrap().parse::<i64>().unwrap()).sum();
+                (measure.attribute("number").unwrap().to_string(), length)
+            });
+            lengths.collect()
+        })
+        .collect();
+    assert_eq!((parts.len(), &parts[0]), (2, &parts[1]));
+}

@@ -6,6 +6,7 @@ use super::meter::Meter;
 use super::order::first_writings;
 use super::strain::{Strain, strains};
 use super::tune::{Bar, Ending, EventKind, Head, Tune, Voice};
+use std::collections::HashSet;
 
 /// What [`check`] finds out about a tune.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,24 +97,24 @@ fn check_bars(voice: &Voice, strains: &[Strain], order: &[char], report: &mut Re
         .collect();
     report.bars += measures.iter().filter(|m| m.bar.meter.is_some()).count();
     report.full += measures.iter().filter(|m| m.bar.meter.is_some() && m.length == m.full).count();
-    let seams = seams(&voice.bars, strains, order);
+    let seams = Seams::new(&voice.bars, strains, order);
     for (at, measure) in measures.iter().enumerate() {
         let Measure { bar, length, full } = *measure;
         if length == full {
             continue;
         }
-        let touches: Vec<&Seam> = seams.iter().filter(|s| s.before == at || s.after == at).collect();
         // A pick-up that nothing leads back to stands before the first measure, whatever ends the tune.
-        let lone = at == 0 && !seams.iter().any(|s| s.played && s.after == 0);
-        let completed = length < full && (lone || touches.iter().any(|s| s.is_full(&measures, &seams)));
+        let lone = at == 0 && !seams.to(0).iter().any(|s| s.played);
+        let mut touches = seams.from(at).iter().chain(seams.to(at));
+        let completed = length < full && (lone || touches.any(|s| s.is_full(&measures, &seams)));
         if completed {
             report.completed += 1;
             continue;
         }
         report.wrong += 1;
         let bar_number = at + 1;
-        let begins = touches.iter().any(|s| s.after == at);
-        let ends = touches.iter().any(|s| s.before == at && s.after != at + 1);
+        let begins = !seams.to(at).is_empty();
+        let ends = seams.from(at).iter().any(|s| s.after != at + 1);
         let problem = match length < full {
             true if begins && !ends => Problem::OpenPickUp { bar: bar_number, length, full },
             true if ends => Problem::OpenEnd { bar: bar_number, length, full },
@@ -138,22 +139,53 @@ struct Seam {
 
 impl Seam {
     /// Whether its two bars make a measure, or three short ones in a row do, of which it joins two.
-    fn is_full(&self, measures: &[Measure<'_>], seams: &[Seam]) -> bool {
+    fn is_full(&self, measures: &[Measure<'_>], seams: &Seams) -> bool {
         let Seam { before, after, played } = *self;
         let (first, second) = (&measures[before], &measures[after]);
         let two = first.length + second.length;
         if two == first.full || two == second.full {
             return true;
         }
-        let played_seams = || seams.iter().filter(|s| s.played);
         let third = |bar: usize| bar != before && bar != after && two + measures[bar].length == second.full;
         played
-            && (played_seams().any(|s| s.before == after && third(s.after))
-                || played_seams().any(|s| s.after == before && third(s.before)))
+            && (seams.from(after).iter().any(|s| s.played && third(s.after))
+                || seams.to(before).iter().any(|s| s.played && third(s.before)))
     }
 }
 
-/// The seams of a voice: wherever something else than a plain bar line lies between two bars.
+/// The seams of a voice, by the bar before and by the bar after.
+struct Seams {
+    from: Vec<Seam>,
+    to: Vec<Seam>,
+}
+
+impl Seams {
+    fn new(bars: &[Bar], strains: &[Strain], order: &[char]) -> Self {
+        let from = seams(bars, strains, order);
+        let mut to = from.clone();
+        to.sort_unstable_by_key(|s| (s.after, s.before, s.played));
+        Seams { from, to }
+    }
+
+    /// Those that lead from a bar.
+    fn from(&self, bar: usize) -> &[Seam] {
+        among(&self.from, bar, |s| s.before)
+    }
+
+    /// Those that lead to a bar.
+    fn to(&self, bar: usize) -> &[Seam] {
+        among(&self.to, bar, |s| s.after)
+    }
+}
+
+/// Those seams of which this is the bar; they are in its order.
+fn among(seams: &[Seam], bar: usize, of: impl Fn(&Seam) -> usize) -> &[Seam] {
+    let start = seams.partition_point(|s| of(s) < bar);
+    let count = seams[start..].partition_point(|s| of(s) == bar);
+    &seams[start..start + count]
+}
+
+/// All seams: wherever something else than a plain bar line lies between two bars.
 fn seams(bars: &[Bar], strains: &[Strain], order: &[char]) -> Vec<Seam> {
     let mut seams = Vec::new();
     let mut seam = |before: usize, after: usize, played: bool| {
@@ -215,9 +247,10 @@ fn check_repeats(bars: &[Bar], strain: &Strain, report: &mut Report) {
     let endings: Vec<&Ending> =
         strain.endings.iter().filter_map(|range| bars[range.start].ending.as_ref()).collect();
     let numbers: Vec<u32> = endings.iter().flat_map(|e| &e.numbers).copied().collect();
+    let known: HashSet<u32> = numbers.iter().copied().collect();
     for (at, (ending, range)) in endings.iter().zip(&strain.endings).enumerate() {
         let last = at + 1 == endings.len();
-        if let Some(&lone) = ending.numbers.iter().find(|n| **n > 1 && !numbers.contains(&(**n - 1))) {
+        if let Some(&lone) = ending.numbers.iter().find(|n| **n > 1 && !known.contains(&(**n - 1))) {
             say(ending.place, Problem::LoneEnding(lone));
         }
         if !last && bars[range.end - 1].line.repeats == 0 {

@@ -61,6 +61,14 @@ pub struct Tonic {
     pub alter: i8,
 }
 
+impl Tonic {
+    /// Sharps of its major key.
+    fn sharps(self) -> i8 {
+        let place = ORDER.iter().position(|&step| step == usize::from(self.step));
+        place.map_or(0, |place| place as i8 - 1 + 7 * self.alter)
+    }
+}
+
 /// A key as `K:` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -102,6 +110,12 @@ impl Key {
         Key::of(None, self.mode, self.sharps).unwrap_or(Key::NONE).signature
     }
 
+    /// Whether its signature is that of its tonic and mode: `K:` neither adds accidentals to it nor gives one of its own (`exp`).
+    pub fn is_plain(self) -> bool {
+        let own = self.tonic.is_none_or(|tonic| tonic.sharps() + self.mode.sharps() == self.sharps);
+        own && self.signature == self.plain()
+    }
+
     /// Reads the text after `K:`.
     ///
     /// `G`, `F#m`, `Bb major`, `A Dorian`, `Dmix ^c _e`, `D exp ^f`, `none`, `HP`, `Hp`; clefs and their like are passed over. None
@@ -119,8 +133,7 @@ impl Key {
         }
         let mut letters = first.chars();
         let step = letters.next().and_then(step_of)?;
-        let mut rest = letters.as_str();
-        let mut alter = 0;
+        let (mut rest, mut alter) = (letters.as_str(), 0);
         for (sign, value) in [('#', 1), ('♯', 1), ('b', -1), ('♭', -1)] {
             if let Some(after) = rest.strip_prefix(sign) {
                 (rest, alter) = (after, value);
@@ -128,27 +141,30 @@ impl Key {
             }
         }
         let tonic = Tonic { step, alter };
-        // Accidentals may stick to the mode.
-        let (mut rest, stuck) = rest.split_at(rest.find(['^', '_', '=']).unwrap_or(rest.len()));
-        // The mode may stand apart.
+        // The mode may stand apart, and accidentals may stick to either.
         let mut others = words[1..].iter().copied().peekable();
-        if rest.is_empty()
-            && let Some(word) = others.next_if(|w| Mode::named(w).is_some() && !drawn(w))
-        {
-            rest = word;
-        }
-        let (mut explicit, mut mode) = (false, Mode::Major);
-        if rest.get(..3) == Some("exp") {
+        let names_mode = |word: &str| {
+            let mode = split_accidentals(word).0;
+            !mode.is_empty() && !drawn(word) && Mode::named(mode).is_some()
+        };
+        let (mode, stuck) = split_accidentals(rest);
+        let (mode, more) =
+            match others.next_if(|word| mode.is_empty() && stuck.is_empty() && names_mode(word)) {
+                Some(word) => split_accidentals(word),
+                None => (mode, stuck),
+            };
+        // `exp`: the signature is what follows, and nothing else.
+        let is_exp = |word: &str| split_accidentals(word).0.eq_ignore_ascii_case("exp");
+        let (mode, mut explicit) =
+            if is_exp(mode) { (Mode::Major, true) } else { (Mode::named(mode)?, false) };
+        let mut stuck = vec![more];
+        if let Some(word) = others.next_if(|word| is_exp(word)) {
             explicit = true;
-        } else {
-            mode = Mode::named(rest)?;
+            stuck.push(split_accidentals(word).1);
         }
-        explicit |= others.next_if(|w| *w == "exp").is_some();
-        let place = ORDER.iter().position(|&s| s == usize::from(step))? as i8;
-        let sharps = if explicit { 0 } else { place - 1 + 7 * alter + mode.sharps() };
+        let sharps = if explicit { 0 } else { tonic.sharps() + mode.sharps() };
         let mut key = Key::of(Some(tonic), mode, sharps)?;
-        key.add(stuck)?;
-        for word in others.take_while(|w| !drawn(w)) {
+        for word in stuck.into_iter().chain(others.take_while(|w| !drawn(w))) {
             key.add(word)?;
         }
         Some(key)
@@ -173,6 +189,11 @@ impl Key {
         }
         alter.is_none().then_some(())
     }
+}
+
+/// A word up to its first accidental, and from there on.
+fn split_accidentals(word: &str) -> (&str, &str) {
+    word.split_at(word.find(['^', '_', '=']).unwrap_or(word.len()))
 }
 
 fn drawn(word: &str) -> bool {
@@ -232,6 +253,13 @@ mod tests {
         assert_eq!(signature("D exp _b ^f"), [0, 0, 0, 1, 0, 0, -1]);
         assert_eq!(signature("Dphr ^f"), [0, 0, -1, 1, 0, 0, -1]);
         assert_eq!(signature("A =g __b"), [1, 0, 0, 1, 0, 0, -2]);
+        assert_eq!(signature("D mix^f_b"), [0, 0, 0, 1, 0, 0, -1]);
+        assert_eq!(signature("D exp^f_b"), signature("D Exp ^f_b"));
+        assert_eq!(signature("Dexp"), [0; 7]);
+        let plain = |text| Key::parse(text).unwrap().is_plain();
+        assert!(plain("D") && plain("Ador") && plain("none") && plain("Hp"));
+        // D without sharps, though a signature may be like that.
+        assert!(!plain("D exp") && !plain("D exp ^f ^c") && !plain("D =c") && !plain("D ^g"));
     }
 
     #[test]

@@ -158,6 +158,21 @@ pub fn parts(text: &str) -> Option<Vec<char>> {
     (open.is_empty() && !whole.is_empty()).then_some(whole)
 }
 
+/// The letter of the part that a `P:` in the music begins: `A`, `A.`, `A part`, `Part A`. None where it is a remark, as `D.C.` is.
+pub fn part(text: &str) -> Option<char> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let letter = match words[..] {
+        [letter] => letter,
+        [letter, word] if word.eq_ignore_ascii_case("part") => letter,
+        [word, letter] if word.eq_ignore_ascii_case("part") => letter,
+        _ => return None,
+    };
+    match letter.trim_end_matches('.').as_bytes() {
+        [letter @ b'A'..=b'Z'] => Some(char::from(*letter)),
+        _ => None,
+    }
+}
+
 /// Digits and nothing else, at least 1 and less than a million.
 fn number(text: &str) -> Option<u32> {
     let fine = (1..=6).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
@@ -227,5 +242,15 @@ mod tests {
             assert_eq!(read(text), None, "{text}");
         }
         assert_eq!(parts(&"(A".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn letters_of_parts() {
+        for text in ["A", " A. ", "A part", "A Part", "part A", "Part A."] {
+            assert_eq!(part(text), Some('A'), "{text}");
+        }
+        for text in ["", "D.S.", "To A", "AB", "A party", "a", "DC al fine", "part"] {
+            assert_eq!(part(text), None, "{text}");
+        }
     }
 }

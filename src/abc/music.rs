@@ -22,10 +22,47 @@ const SHORT: [(char, &str); 10] = [
 ];
 
 /// Decorations that older texts write between plus signs.
-pub(super) const BETWEEN_PLUSES: [&str; 12] = [
-    "trill", "roll", "fermata", "accent", "coda", "segno", "turn", "upbow", "downbow", "mordent", "fine",
+const BETWEEN_PLUSES: [&str; 19] = [
+    "trill",
+    "roll",
+    "fermata",
+    "accent",
+    "coda",
+    "segno",
+    "turn",
+    "upbow",
+    "downbow",
+    "mordent",
+    "lowermordent",
+    "uppermordent",
+    "pralltriller",
+    "emphasis",
+    "fine",
     "tenuto",
+    "D.C.",
+    "D.S.",
+    "breath",
 ];
+
+/// Takes `!trill!` or `+trill+`, and gives the name; takes nothing where no decoration stands there.
+pub(super) fn take_decoration<'a>(at: &mut Cursor<'a>) -> Option<&'a str> {
+    let mark = at.peek().filter(|c| matches!(c, '!' | '+'))?;
+    // No name is longer.
+    let end = at.rest.char_indices().skip(1).take(LONGEST_NAME + 1).find(|(_, c)| *c == mark)?.0;
+    let name = &at.rest[1..end];
+    let is_name = match mark {
+        '!' => !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".()<>+^-/".contains(c)),
+        _ => BETWEEN_PLUSES.contains(&name),
+    };
+    is_name.then(|| {
+        at.bump();
+        at.take_until(mark);
+        name
+    })
+}
+
+/// Characters of the longest name of a decoration.
+const LONGEST_NAME: usize = 20;
 
 /// The greatest number of an ending.
 const MOST_ENDINGS: u32 = 32;
@@ -40,19 +77,42 @@ pub(super) struct MusicReader<'a> {
     parts: usize,
     /// Where the last character that means nothing ended.
     unknown_end: usize,
+    /// Where in the text the line's last `]` stands.
+    last_bracket: Option<usize>,
     pub said: Vec<Diagnostic>,
 }
 
 impl<'a> MusicReader<'a> {
     /// A reader for the music below a header; `said` is what has been said of it.
     pub fn new(header: &'a Header, said: Vec<Diagnostic>) -> Self {
-        let mut reader =
-            MusicReader { header, voices: Vec::new(), voice: 0, part: None, parts: 0, unknown_end: 0, said };
+        let mut reader = MusicReader {
+            header,
+            voices: Vec::new(),
+            voice: 0,
+            part: None,
+            parts: 0,
+            unknown_end: 0,
+            last_bracket: None,
+            said,
+        };
         for field in header.fields.iter().filter(|f| f.name == 'V') {
             reader.switch_voice(field.place, &field.text);
         }
         reader.voice = 0;
+        // `P:A part` in the header names the part that comes first: it is no order of parts.
+        if let Some(field) = header.fields.iter().rfind(|f| f.name == 'P').filter(|_| header.parts.is_empty())
+            && let Some(part) = meter::part(&field.text)
+        {
+            reader.begin_part(field.place, part);
+        }
         reader
+    }
+
+    fn begin_part(&mut self, place: Place, part: char) {
+        self.part = Some(part);
+        self.parts += 1;
+        let parts = self.parts;
+        self.voice().enter_part(place, Some(part), parts);
     }
 
     /// The voices, and what was said.
@@ -141,18 +201,10 @@ impl<'a> MusicReader<'a> {
                     None => self.voice().push(place, EventKind::Text(text.replace('"', ""))),
                 }
             }
-            'P' => {
-                let mut letters = text.trim_end_matches('.').chars();
-                match (letters.next(), letters.next()) {
-                    (Some(part @ 'A'..='Z'), None) => {
-                        self.part = Some(part);
-                        self.parts += 1;
-                        let parts = self.parts;
-                        self.voice().enter_part(place, Some(part), parts);
-                    }
-                    _ => self.voice().push(place, EventKind::Text(text.to_string())),
-                }
-            }
+            'P' => match meter::part(text) {
+                Some(part) => self.begin_part(place, part),
+                None => self.voice().push(place, EventKind::Text(text.to_string())),
+            },
             'V' => self.switch_voice(place, text),
             // Words, notes, history and the like take no time.
             _ => {}
@@ -163,6 +215,7 @@ impl<'a> MusicReader<'a> {
     pub fn line(&mut self, line: Line<'_>) {
         self.voice();
         let mut at = line.cursor();
+        self.last_bracket = line.text.rfind(']').map(|bytes| at.place.offset + bytes);
         let mut goes_on = false;
         while let Some(c) = at.peek() {
             goes_on = false;
@@ -331,7 +384,9 @@ impl<'a> MusicReader<'a> {
 
     fn inline_field(&mut self, at: &mut Cursor<'_>, name: char) {
         let place = at.place;
-        match at.take_until(']') {
+        // Whether it is closed is not looked up for each of many.
+        let closed = self.last_bracket.is_some_and(|last| place.offset < last);
+        match closed.then(|| at.take_until(']')).flatten() {
             // After `[K:`.
             Some(text) => self.field(place, name, text[3..].trim()),
             None => {
@@ -361,28 +416,20 @@ impl<'a> MusicReader<'a> {
     /// `!trill!`, or `!` alone, which once was the end of a line of the score.
     fn decoration(&mut self, at: &mut Cursor<'_>) {
         let place = at.place;
-        at.bump();
-        let name = at.rest.split('!').next().unwrap_or_default();
-        let named = name.len() < at.rest.len()
-            && (1..=20).contains(&name.len())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || ".()<>+^-/".contains(c));
-        if named {
-            at.take_until('!');
-            self.voice().decorate(name);
-        } else {
-            self.voice().push(place, EventKind::LineEnd);
+        match take_decoration(at) {
+            Some(name) => self.voice().decorate(name),
+            None => {
+                at.bump();
+                self.voice().push(place, EventKind::LineEnd);
+            }
         }
     }
 
     /// `+CE+` or `+trill+`
     fn plus(&mut self, at: &mut Cursor<'_>) {
-        let name = at.rest[1..].split('+').next().unwrap_or_default();
-        if BETWEEN_PLUSES.contains(&name) && name.len() + 1 < at.rest.len() {
-            at.bump();
-            at.take_until('+');
-            self.voice().decorate(name);
-        } else {
-            self.chord(at, '+');
+        match take_decoration(at) {
+            Some(name) => self.voice().decorate(name),
+            None => self.chord(at, '+'),
         }
     }
 }

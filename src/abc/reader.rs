@@ -10,7 +10,7 @@ use super::tune::{Field, Header, Tune};
 /// Reads all tunes of a text.
 ///
 /// A tune begins with a line that starts with `X:`. A blank line after its music ends it, unless more music or fields follow; what
-/// else stands between tunes is passed over. Fields before the first `X:` hold for all tunes. Never fails: each tune says in its
+/// else stands between tunes is passed over. Fields before the first `X:` hold for all tunes that do not have them themselves. Never fails: each tune says in its
 /// [`diagnostics`](Tune::diagnostics) what was wrong with it.
 pub fn read(text: &str) -> Vec<Tune> {
     let mut preface: Vec<Field> = Vec::new();
@@ -37,7 +37,7 @@ pub fn read(text: &str) -> Vec<Tune> {
 /// Reads one tune; its first line is its `X:`.
 fn read_tune(preface: &[Field], all: &[Line<'_>]) -> Tune {
     let mut said = Vec::new();
-    let mut fields = preface.to_vec();
+    let mut fields: Vec<Field> = Vec::new();
     let mut music = all.len();
     for (at, line) in all.iter().enumerate() {
         // Directives for programs, `%%`, are comments here.
@@ -61,6 +61,9 @@ fn read_tune(preface: &[Field], all: &[Line<'_>]) -> Tune {
         }
     }
     let place = all[0].place;
+    let own = |name: char| fields.iter().any(|f| f.name == name);
+    let inherited: Vec<Field> = preface.iter().filter(|f| !own(f.name)).cloned().collect();
+    fields.splice(0..0, inherited);
     let header = header(fields, place, &mut said);
     let mut reader = MusicReader::new(&header, said);
     let mut blank: Option<Place> = None;
@@ -119,7 +122,7 @@ fn header(fields: Vec<Field>, place: Place, said: &mut Vec<Diagnostic>) -> Heade
     let unit = unit.unwrap_or_else(|| Meter::default_unit(meter));
     let parts = last('P').filter(|f| !f.text.is_empty()).and_then(|field| {
         let parts = meter::parts(&field.text);
-        if parts.is_none() {
+        if parts.is_none() && meter::part(&field.text).is_none() {
             bad(field, "order of parts");
         }
         parts

@@ -20,6 +20,8 @@ pub struct Timeline {
     pub measures: Vec<Measure>,
     /// Tempo changes; the first stands at 0.
     pub tempos: Vec<(Fraction, Tempo)>,
+    /// Seconds before each of them.
+    seconds: Vec<f64>,
     /// How long everything is.
     pub length: Fraction,
 }
@@ -72,6 +74,7 @@ impl Timeline {
             chords: Vec::new(),
             measures: Vec::new(),
             tempos: vec![(Fraction::ZERO, tune.header.tempo.unwrap_or_else(|| usual_tempo(tune)))],
+            seconds: Vec::new(),
             length: Fraction::ZERO,
         };
         let mut players: Vec<Player> = tune.voices.iter().map(|_| Player::default()).collect();
@@ -82,7 +85,7 @@ impl Timeline {
                 player.begin(start);
                 for &bar in order {
                     if at == leading {
-                        let measure = measure(&voice.bars[bar], bar, player.now, timeline.measures.last());
+                        let measure = measure(&voice.bars, bar, player.now, timeline.measures.last());
                         timeline.measures.push(measure);
                     }
                     player.play(&voice.bars[bar], &mut timeline, at == accompanied);
@@ -92,30 +95,38 @@ impl Timeline {
         }
         timeline.voices = players.into_iter().map(|p| p.sounds).collect();
         timeline.tempos.sort_by_key(|(start, _)| *start);
+        let mut before = 0.0;
+        timeline.seconds.push(before);
+        for pair in timeline.tempos.windows(2) {
+            before += (pair[1].0 - pair[0].0).to_f64() * pair[0].1.whole_note();
+            timeline.seconds.push(before);
+        }
         Ok(timeline)
     }
 
     /// Seconds from the beginning to a time.
     pub fn seconds(&self, time: Fraction) -> f64 {
-        let mut seconds = 0.0;
-        for (at, (start, tempo)) in self.tempos.iter().enumerate() {
-            let end = self.tempos.get(at + 1).map_or(time, |(next, _)| time.min(*next));
-            if end > *start {
-                seconds += (end - *start).to_f64() * tempo.whole_note();
-            }
-        }
-        seconds
+        let at = self.tempos.partition_point(|(start, _)| *start < time).saturating_sub(1);
+        let (Some((start, tempo)), Some(before)) = (self.tempos.get(at), self.seconds.get(at)) else {
+            return 0.0;
+        };
+        before + (time - *start).to_f64().max(0.0) * tempo.whole_note()
     }
 }
 
-/// The bar at this time; `last` is the one before.
-fn measure(bar: &Bar, number: usize, start: Fraction, last: Option<&Measure>) -> Measure {
+/// A bar at this time; `last` is the one before.
+///
+/// A short bar goes on with the measure that the last one began. Else it begins a measure where a plain bar line stands before it, or where it
+/// ends a strain; and else it is a pick-up.
+pub(super) fn measure(bars: &[Bar], number: usize, start: Fraction, last: Option<&Measure>) -> Measure {
+    let bar = &bars[number];
     let length = bar.length();
     let full = bar.meter.map_or(length, Meter::length);
-    let phase = match last {
+    let phase = match last.map(|last| (last.phase + last.length, bars[last.bar].line.is_plain())) {
         _ if length >= full => Fraction::ZERO,
-        Some(last) if last.phase + last.length + length == full => last.phase + last.length,
-        Some(last) if !bar.line.is_plain() && (last.phase + last.length) == full => Fraction::ZERO,
+        Some((end, _)) if end + length == full => end,
+        Some((end, _)) if end == full && !bar.line.is_plain() => Fraction::ZERO,
+        Some((_, true)) => Fraction::ZERO,
         _ => full - length,
     };
     Measure { start, length, phase, meter: bar.meter, key: bar.key, bar: number }

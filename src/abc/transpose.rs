@@ -5,7 +5,7 @@
 
 use super::harmony::Harmony;
 use super::key::{Key, Tonic};
-use super::music::BETWEEN_PLUSES;
+use super::music::take_decoration;
 use super::pitch::{LETTERS, step_of};
 use super::scan::{Cursor, Line, lines};
 
@@ -89,7 +89,7 @@ impl Mover {
     /// Writes the text of a `K:` and remembers it.
     fn key(&mut self, text: &str) -> Option<()> {
         let key = Key::parse(text)?;
-        let tonic = key.tonic.filter(|_| key.signature == key.plain())?;
+        let tonic = key.tonic.filter(|_| key.is_plain())?;
         let moved = moved(tonic, self.interval, false)?;
         // The letter and its sign make way, mode and all else stay.
         let rest = text[1..].strip_prefix(['#', 'b', '♯', '♭']).filter(|_| tonic.alter != 0);
@@ -105,12 +105,16 @@ impl Mover {
 
     fn music(&mut self, line: Line<'_>) -> Option<()> {
         let mut at = line.cursor();
+        let last_bracket = line.text.rfind(']').map_or(0, |bytes| line.text.len() - bytes);
         while let Some(c) = at.peek() {
             match c {
                 'A'..='G' | 'a'..='g' | '^' | '_' | '=' => self.note(&mut at)?,
                 '"' => self.quoted(&mut at),
                 '!' | '+' => self.decoration(&mut at, c),
-                '[' if is_inline_field(at.rest) => self.inline_field(&mut at)?,
+                // One that is closed.
+                '[' if begins_field(at.rest) && last_bracket > 0 && at.rest.len() > last_bracket => {
+                    self.inline_field(&mut at)?
+                }
                 _ => {
                     at.bump();
                     self.text.push(c);
@@ -216,16 +220,15 @@ impl Mover {
         rest
     }
 
-    /// `!trill!` and `+trill+` are words.
+    /// `!trill!` and `+trill+` are words; a mark by itself is none, and notes follow it.
     fn decoration(&mut self, at: &mut Cursor<'_>, mark: char) {
-        let word = at.rest[1..].split(mark).next().unwrap_or_default();
-        let closed = word.len() + 1 < at.rest.len();
-        at.bump();
-        self.text.push(mark);
-        if closed && (mark == '!' || BETWEEN_PLUSES.contains(&word)) {
-            at.take_until(mark);
-            self.text.push_str(word);
-            self.text.push(mark);
+        match take_decoration(at) {
+            Some(word) => {
+                self.text.push(mark);
+                self.text.push_str(word);
+                self.text.push(mark);
+            }
+            None => self.text.extend(at.bump()),
         }
     }
 
@@ -248,10 +251,9 @@ impl Mover {
 
 const SIGNS: [(i8, &str); 5] = [(-2, "__"), (-1, "_"), (0, "="), (1, "^"), (2, "^^")];
 
-/// `[K:…]` and its like, closed.
-fn is_inline_field(rest: &str) -> bool {
-    let mut chars = rest[1..].chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':') && rest.contains(']')
+/// `[K:` and its like.
+fn begins_field(rest: &str) -> bool {
+    matches!(rest.as_bytes(), [b'[', letter, b':', ..] if letter.is_ascii_alphabetic())
 }
 
 /// The note at the beginning of a chord symbol or after its stroke, and what follows.
@@ -324,6 +326,11 @@ mod tests {
             up(2, "{ab}c [K:D]f z2 !trill!B +trill+c", "G").unwrap(),
             "A {bc'}d [K:E]g z2 !trill!c +trill+d"
         );
+        // What no reader takes for a decoration is none: a line's end, a chord.
+        assert_eq!(
+            up(2, "G !A B! c!fermata!d +D.C.+e +GB+", "G").unwrap(),
+            "A A !B c! d!fermata!e +D.C.+f +Ac+"
+        );
     }
 
     #[test]
@@ -355,7 +362,7 @@ mod tests {
         // E♯ would become E double sharp in F sharp's neighbour.
         assert_eq!(up(6, "^e", "D"), None);
         assert_eq!(up(7, "G", "G"), None);
-        for key in ["none", "HP", "D exp _b ^f", "H"] {
+        for key in ["none", "HP", "D exp _b ^f", "D exp", "Dexp", "H"] {
             assert_eq!(up(1, "G", key), None, "{key}");
         }
         assert_eq!(up(1, "C,,,,", "C"), None);

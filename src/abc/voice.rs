@@ -62,6 +62,10 @@ pub(super) struct VoiceReader {
     bars: Vec<Bar>,
     /// The bar that is being filled.
     bar: Bar,
+    /// Where in its events the last note or rest stands.
+    last: Option<usize>,
+    /// The same of the bar before.
+    last_before: Option<usize>,
     /// Accidentals of this bar: a letter, in whatever octave, and what it is altered by.
     accidentals: Vec<(u8, i8)>,
     before: Before,
@@ -84,6 +88,8 @@ impl VoiceReader {
             unit,
             bars: Vec::new(),
             bar: empty_bar(),
+            last: None,
+            last_before: None,
             accidentals: Vec::new(),
             before: Before::default(),
             tuplet: None,
@@ -104,7 +110,7 @@ impl VoiceReader {
 
     /// Whether there is a note, a rest, or a bar.
     pub fn has_music(&self) -> bool {
-        !self.bars.is_empty() || self.bar.sounds()
+        !self.bars.is_empty() || self.last.is_some()
     }
 
     /// Adds an event that takes no time.
@@ -153,13 +159,11 @@ impl VoiceReader {
         let Some(open) = self.tuplet.take() else { return };
         said.push(Diagnostic { place: open.place, problem: Problem::IncompleteTuplet(open.left) });
         // Its last note so far is its last note.
-        let last = self.bar.events.iter_mut().rev().find_map(|e| match &mut e.kind {
-            EventKind::Note(note) => Some(&mut note.tuplet),
-            EventKind::Rest(rest) => Some(&mut rest.tuplet),
-            _ => None,
-        });
-        if let Some(Some(tuplet)) = last
-            && !open.first
+        let last = self.last.filter(|_| !open.first).map(|last| &mut self.bar.events[last].kind);
+        if let Some(
+            EventKind::Note(Note { tuplet: Some(tuplet), .. })
+            | EventKind::Rest(Rest { tuplet: Some(tuplet), .. }),
+        ) = last
         {
             tuplet.last = true;
         }
@@ -170,12 +174,10 @@ impl VoiceReader {
         let part = Fraction::new(1, 1 << marks.unsigned_abs().min(3));
         let long = Fraction::from(2) - part;
         let (before, after) = if marks > 0 { (long, part) } else { (part, long) };
-        let last = self.bar.events.iter_mut().rev().find_map(|e| match &mut e.kind {
-            EventKind::Note(Note { length, .. }) | EventKind::Rest(Rest { length, .. }) => Some(length),
-            _ => None,
-        });
-        match last {
-            Some(length) if self.broken.is_none() && is_length(*length * before) => {
+        match self.last.map(|last| &mut self.bar.events[last].kind) {
+            Some(EventKind::Note(Note { length, .. }) | EventKind::Rest(Rest { length, .. }))
+                if self.broken.is_none() && is_length(*length * before) =>
+            {
                 *length = *length * before;
                 self.broken = Some((after, place));
             }
@@ -192,9 +194,11 @@ impl VoiceReader {
 
     /// The last note, unless a rest follows it.
     fn last_note(&mut self) -> Option<&mut Note> {
-        let bars = self.bars.iter_mut().rev().take(1).chain([&mut self.bar]).rev();
-        let last = bars.flat_map(|b| b.events.iter_mut().rev()).find(|e| e.kind.length().is_some());
-        match &mut last?.kind {
+        let (bar, last) = match self.last {
+            Some(last) => (&mut self.bar, last),
+            None => (self.bars.last_mut()?, self.last_before?),
+        };
+        match &mut bar.events[last].kind {
             EventKind::Note(note) => Some(note),
             _ => None,
         }
@@ -262,13 +266,14 @@ impl VoiceReader {
 
     /// Whether the next note comes right after the last one, whatever is played: no repeat or ending lies between.
     fn follows_on(&self) -> bool {
-        self.bar.sounds() || self.bar.ending.is_none() && self.bars.last().is_none_or(|b| b.line.is_plain())
+        self.last.is_some() || self.bar.ending.is_none() && self.bars.last().is_none_or(|b| b.line.is_plain())
     }
 
     fn sound(&mut self, place: Place, kind: EventKind) {
-        if !self.bar.sounds() {
+        if self.last.is_none() {
             (self.bar.key, self.bar.meter, self.bar.part) = (self.key, self.meter, self.part);
         }
+        self.last = Some(self.bar.events.len());
         self.push(place, kind);
     }
 
@@ -300,7 +305,7 @@ impl VoiceReader {
     pub fn bar_line(&mut self, place: Place, line: Line, said: &mut Vec<Diagnostic>) {
         self.end_bar_inside(said);
         let Line { style, repeats, begins } = line;
-        if self.bar.sounds() {
+        if self.last.is_some() {
             self.close(BarLine { place, style, repeats });
         } else if let Some(last) = self.bars.last_mut() {
             if repeats > 0 && last.line.repeats > 0 {
@@ -328,6 +333,7 @@ impl VoiceReader {
 
     fn close(&mut self, line: BarLine) {
         let mut bar = std::mem::replace(&mut self.bar, empty_bar());
+        self.last_before = self.last.take();
         bar.line = line;
         let first = bar.events.iter().find(|e| e.kind != EventKind::LineEnd);
         bar.place = first.map_or(line.place, |e| e.place);
@@ -336,7 +342,7 @@ impl VoiceReader {
 
     /// Ends the bar, if it has begun, where there is no bar line.
     fn split(&mut self, place: Place) {
-        if self.bar.sounds() {
+        if self.last.is_some() {
             self.close(BarLine { place, style: Style::None, repeats: 0 });
             self.beam = false;
         }

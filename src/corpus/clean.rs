@@ -9,11 +9,14 @@
 //! | bars of the wrong length | [`Kind::Bars`] | the tune is left out |
 //! | repeats and endings that do not close | [`Kind::Repeats`] | the tune is left out |
 //! | the notes of an earlier tune, in whatever key | [`Kind::Duplicate`] | the tune is left out |
+//! | fields before a file's first tune, which hold for all of its tunes | | in each tune that has none of that letter |
 
-use super::{Tune, melody};
-use crate::abc::{self, Problem, Severity, check};
+use super::Tune;
+use super::melody::is_field;
+use crate::abc::{self, EventKind, Problem, Severity, check};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
 
 /// What kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -81,12 +84,20 @@ pub fn clean(files: &[(String, String)], keep: &[Kind]) -> Cleaning {
         .flat_map(|(_, text)| text.split(['\n', '\r']))
         .filter_map(|line| line.strip_prefix("X:")?.trim().parse().ok())
         .collect();
+    // Numbers below this one are taken.
+    let mut free = 1;
     // Each melody that was kept: whose it is.
     let mut melodies: HashMap<String, (String, abc::Key)> = HashMap::new();
     for (file, text) in files {
         let mut doctor = Doctor { file, cleaning: &mut cleaning };
         let first = doctor.cleaning.findings.len();
-        for tune in doctor.tunes(text, &mut numbers) {
+        let mut number = || {
+            while !numbers.insert(free) {
+                free += 1;
+            }
+            free
+        };
+        for tune in doctor.tunes(text, &mut number) {
             doctor.tune(tune, keep, &mut melodies);
         }
         cleaning.findings[first..].sort_by_key(|finding| finding.line);
@@ -109,7 +120,7 @@ impl Doctor<'_> {
     }
 
     /// Cuts a text into tunes, without HTML and words between them.
-    fn tunes(&mut self, text: &str, numbers: &mut HashSet<u64>) -> Vec<Numbered> {
+    fn tunes(&mut self, text: &str, number_of: &mut dyn FnMut() -> u64) -> Vec<Numbered> {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let mut lines: Vec<(usize, String)> = Vec::new();
         for (number, line) in (1..).zip(text.split('\n')) {
@@ -125,7 +136,10 @@ impl Doctor<'_> {
             }
             lines.push((number, plain));
         }
+        let headers = headers(&lines);
         let mut tunes: Vec<Numbered> = Vec::new();
+        // Fields before the first tune.
+        let mut preface: Vec<(usize, &str)> = Vec::new();
         // Whether a tune is under way, its music has begun, and a blank line stands before.
         let (mut open, mut music, mut blank) = (false, false, true);
         for (at, (number, line)) in lines.iter().enumerate() {
@@ -134,19 +148,21 @@ impl Doctor<'_> {
                 continue;
             }
             let has_number = line.starts_with("X:");
-            let headless = line.starts_with("T:") && (!open || music) && is_header(&lines[at..], blank);
+            let header = headers[at];
+            let headless =
+                line.starts_with("T:") && (!open || music) && header.has_key && (blank || header.has_time);
             if has_number || headless {
                 tunes.push(Numbered { text: String::new(), lines: Vec::new() });
                 (open, music) = (true, false);
             }
             if headless {
-                let mut new = 1;
-                while !numbers.insert(new) {
-                    new += 1;
-                }
+                let new = number_of();
                 self.count(Kind::Number);
                 self.say(*number, Kind::Number, format!("a tune begins here without X:; it gets X:{new}"));
                 tunes.iter_mut().rev().take(1).for_each(|tune| tune.push(*number, &format!("X:{new}")));
+            }
+            if !open && is_field(line) && !line.starts_with("T:") {
+                preface.push((*number, line));
             }
             let words = !is_field(line) && !line.starts_with('%') && !line.trim().is_empty();
             if words && (!open || blank && music && !line.contains('|')) {
@@ -159,6 +175,9 @@ impl Doctor<'_> {
             // The header ends with K:, or where music begins without one.
             music |= open && (line.starts_with("K:") || words && line.contains('|'));
             tunes.iter_mut().rev().take(usize::from(open)).for_each(|tune| tune.push(*number, line));
+        }
+        if !preface.is_empty() {
+            tunes.iter_mut().for_each(|tune| tune.inherit(&preface));
         }
         tunes
     }
@@ -195,7 +214,7 @@ impl Doctor<'_> {
         if kinds.iter().any(|kind| *kind == Kind::Broken || !keep.contains(kind)) {
             return;
         }
-        let melody = melody(&text).into_owned();
+        let melody = melody(read);
         let key = read.header.key;
         if let Some((first, its_key)) = melodies.get(&melody) {
             let other = if *its_key == key { "" } else { ", in another key" };
@@ -218,31 +237,68 @@ impl Numbered {
         self.text.push('\n');
         self.lines.push(number);
     }
-}
 
-/// Whether a line is a field; `A:|` and `d::` are music.
-fn is_field(line: &str) -> bool {
-    match line.as_bytes() {
-        [letter, b':', rest @ ..] => {
-            let music = b"ABCDEFGabcdefgxyz".contains(letter) && matches!(rest.first(), Some(b'|' | b':'));
-            letter.is_ascii_alphabetic() && !music
-        }
-        _ => false,
+    /// Puts fields that hold for a whole file before the tune's `K:`, or its music, where it has none of their letter.
+    fn inherit(&mut self, preface: &[(usize, &str)]) {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let header = lines.iter().position(|l| l.starts_with("K:") || l.contains('|') && !is_field(l));
+        let header = header.unwrap_or(lines.len());
+        let own =
+            |field: &str| lines[..=header.min(lines.len() - 1)].iter().any(|l| l.starts_with(&field[..2]));
+        let new: Vec<(usize, &str)> = preface.iter().copied().filter(|(_, field)| !own(field)).collect();
+        let at = lines[..header].iter().map(|l| l.len() + 1).sum();
+        self.text.insert_str(at, &new.iter().map(|(_, field)| format!("{field}\n")).collect::<String>());
+        self.lines.splice(header..header, new.iter().map(|(number, _)| *number));
     }
 }
 
-/// Whether the fields from here on are a tune's header: on to K:, and after music without a blank line a meter or a unit among them.
-fn is_header(lines: &[(usize, String)], blank: bool) -> bool {
-    let fields = lines.iter().map(|(_, line)| line.as_str());
-    let header: Vec<&str> = fields
-        .take_while(|line| {
-            is_field(line) && !line.starts_with("X:")
-                || line.starts_with('%')
-                || line.trim().is_empty() && !line.is_empty()
-        })
-        .collect();
-    let has = |field: &str| header.iter().any(|line| line.starts_with(field));
-    has("K:") && (blank || has("M:") || has("L:"))
+/// The notes and rests of a tune as they are written, voice after voice: lengths, and distances from its first note. Grace notes, ties, bar
+/// lines and repeats do not count.
+fn melody(tune: &abc::Tune) -> String {
+    let mut text = String::new();
+    let mut first = None;
+    for voice in &tune.voices {
+        for event in voice.bars.iter().flat_map(|bar| &bar.events) {
+            match &event.kind {
+                EventKind::Note(note) => {
+                    for head in &note.heads {
+                        let pitch = head.pitch.midi();
+                        let _ = write!(text, "{} ", pitch - *first.get_or_insert(pitch));
+                    }
+                    let _ = write!(text, "{},", note.length);
+                }
+                EventKind::Rest(rest) => _ = write!(text, "z{},", rest.length),
+                _ => {}
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What the lines of a header from one of them on have among them.
+#[derive(Clone, Copy, Default)]
+struct HeaderLines {
+    has_key: bool,
+    /// A meter or a unit.
+    has_time: bool,
+}
+
+/// For each line what the header says from there on: nothing where the line belongs to none.
+fn headers(lines: &[(usize, String)]) -> Vec<HeaderLines> {
+    let mut headers = vec![HeaderLines::default(); lines.len()];
+    let mut after = HeaderLines::default();
+    for ((_, line), header) in lines.iter().zip(&mut headers).rev() {
+        let space = line.trim().is_empty() && !line.is_empty();
+        let belongs = is_field(line) && !line.starts_with("X:") || line.starts_with('%') || space;
+        let here = HeaderLines {
+            has_key: after.has_key || line.starts_with("K:"),
+            has_time: after.has_time || line.starts_with("M:") || line.starts_with("L:"),
+        };
+        after = if belongs { here } else { HeaderLines::default() };
+        *header = after;
+    }
+    headers
 }
 
 /// Tags that a page has. Those of one letter could be notes between signs of broken rhythm, `A<b>c`.
@@ -266,12 +322,17 @@ const ENTITIES: [(&str, &str); 7] = [
 /// A line without tags, its entities as the characters they stand for.
 fn without_html(line: &str) -> String {
     let surely = is_field(line) || line.contains("</");
+    // Nothing behind the last of these ends a tag, so that many of the others are not each looked through.
+    let tags = line.rfind('>').map_or(0, |at| at + 1);
+    let (line, behind) = line.split_at(tags);
+    let last_comment = line.rfind("-->").unwrap_or(0);
     let mut plain = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(start) = rest.find('<') {
         plain.push_str(&rest[..start]);
         let tag = &rest[start..];
-        match tag_length(tag, surely) {
+        let commented = line.len() - tag.len() < last_comment;
+        match tag_length(tag, surely, commented) {
             Some(length) => rest = &tag[length..],
             None => {
                 plain.push('<');
@@ -280,6 +341,7 @@ fn without_html(line: &str) -> String {
         }
     }
     plain.push_str(rest);
+    plain.push_str(behind);
     if plain.contains('&') {
         for (entity, character) in ENTITIES {
             plain = plain.replace(entity, character);
@@ -288,20 +350,20 @@ fn without_html(line: &str) -> String {
     plain
 }
 
-/// The length of the tag that a text begins with, if it is one.
-fn tag_length(text: &str, surely: bool) -> Option<usize> {
+/// The length of the tag that a text begins with, if it is one; `commented` says that the end of a comment follows.
+fn tag_length(text: &str, surely: bool, commented: bool) -> Option<usize> {
     if text.starts_with("<!--") {
-        return Some(text.find("-->")? + 3);
+        return Some(text.find("-->").filter(|_| commented)? + 3);
     }
     let inner = text[1..].trim_start_matches(['/', '!']);
-    let length = inner.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(inner.len());
+    let length = inner.bytes().take(8).take_while(u8::is_ascii_alphanumeric).count();
     let (name, after) = inner.split_at(length);
     let name = name.to_ascii_lowercase();
     let known = TAGS.contains(&name.as_str())
         || name == "doctype"
         || SHORT_TAGS.contains(&name.as_str()) && (surely || after.starts_with(' ') && after.contains('='));
-    let end = text.find('>')?;
-    (known && after.starts_with(['>', ' ', '/', '\t'])).then_some(end + 1)
+    let tag = known && after.starts_with(['>', ' ', '/', '\t']);
+    tag.then(|| text.find('>')).flatten().map(|end| end + 1)
 }
 
 #[cfg(test)]
@@ -377,6 +439,37 @@ mod tests {
         assert_eq!((findings.len(), findings[0].line, findings[0].kind, kept.len()), (1, 5, Kind::Bars, 0));
         assert_eq!(counts, [0, 0, 0, 0, 1, 0, 0]);
         assert_eq!(clean(&files, &[Kind::Bars]).kept.len(), 1);
+    }
+
+    /// What stands between two marks that make no decoration is music.
+    #[test]
+    fn tunes_that_differ_between_marks_are_no_duplicates() {
+        let tune = |x: u8, music: &str| format!("X:{x}\nM:2/4\nL:1/8\nK:G\n{music}|\n\n");
+        let different = tune(1, "GA!B c!|G2G2") + &tune(2, "GA!d d!|G2G2") + &tune(3, "GA+Bd+d|G2G2");
+        assert_eq!(doctor(&different).1.len(), 3, "{:?}", doctor(&different).0);
+        let same = tune(1, "GA+fermata+B2|!accent!G2G2") + &tune(2, "GAB2|G2G2");
+        assert_eq!(doctor(&same).1.len(), 1);
+    }
+
+    #[test]
+    fn fields_before_the_first_tune_hold_for_all() {
+        let music = "|:GAB:|";
+        let (found, kept) = doctor(&format!(
+            "M:3/8\nL:1/8\n% all\n\nX:1\nT:A\nK:G\n{music}\n\nX:2\nM:3/4\nL:1/4\nK:D\n{music}\n\nX:3\nK:G\nGABc|\n"
+        ));
+        let inherited = format!("X:1\nT:A\nM:3/8\nL:1/8\nK:G\n{music}\n\n");
+        assert_eq!(kept, [inherited, format!("X:2\nM:3/4\nL:1/4\nK:D\n{music}\n\n")]);
+        // By the file's meter the third tune's bar is too long, and told with its own line.
+        assert_eq!(found.iter().map(|f| (f.0, f.1)).collect::<Vec<_>>(), [(18, Kind::Bars)]);
+    }
+
+    #[test]
+    fn long_files_take_no_longer_than_they_are() {
+        let began = std::time::Instant::now();
+        for text in ["T:x\n", "<a<br<!--", "T:x\nM:1/8\nK:C\nA|\n\n", "{[K:<\"\"", "\n\n|"] {
+            doctor(&format!("X:1\nK:C\n{}", text.repeat(2_000_000 / text.len() / 10)));
+        }
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::fmt::Write;
 
 /// The transposition-invariant body of a tune; [`split`](super::split()) goes by it.
 ///
+/// It never changes, so that no tune changes sides: where it reads less well than [`abc::read`](crate::abc::read()), as between two `!` that
+/// are no decoration, it stays so.
+///
 /// What stands in the tune's [`body`], and of that only notes, as their distances from the first, rests and lengths. The lines of the
 /// body, each up to its first %, are read from left to right; at each place the first of these that fits is taken:
 ///
@@ -43,7 +46,7 @@ pub fn melody(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn is_field(line: &str) -> bool {
+pub(super) fn is_field(line: &str) -> bool {
     match line.as_bytes() {
         [letter, b':', rest @ ..] => {
             let note = b"ABCDEFGabcdefgxyz".contains(letter) && matches!(rest.first(), Some(b'|' | b':'));
@@ -70,14 +73,20 @@ impl Melody {
 
     fn line(&mut self, line: &str) {
         let mut rest = line;
+        // Where the last of a kind stands, so that many which are never closed are not each looked through.
+        let last = |c: char| line.rfind(c).map_or(0, |at| line.len() - at);
+        let (brace, bracket) = (last('}'), last(']'));
         while let Some(c) = rest.chars().next() {
             let after = &rest[c.len_utf8()..];
             rest = match c {
                 '^' | '_' | '=' | 'A'..='G' | 'a'..='g' => self.note(rest),
                 '"' | '!' => after.split_once(c).map_or(after, |(_, after)| after),
-                '{' => after.split_once('}').map_or(after, |(_, after)| after),
-                '[' => match (after.as_bytes(), after.split_once(']')) {
-                    ([letter, b':', ..], Some((field, after))) if letter.is_ascii_alphabetic() => {
+                '{' if brace > 0 && after.len() >= brace => {
+                    after.split_once('}').map_or(after, |(_, after)| after)
+                }
+                '[' if bracket > 0 && after.len() >= bracket => match after.as_bytes() {
+                    [letter, b':', ..] if letter.is_ascii_alphabetic() => {
+                        let (field, after) = after.split_once(']').unwrap_or((after, ""));
                         self.field(field);
                         after
                     }

@@ -54,10 +54,10 @@ pub enum GenerateError {
     /// No tune can be written by the rules of a valid one.
     #[error(transparent)]
     Grammar(#[from] GrammarError),
-    /// A valid tune cannot go on: that is a defect of the grammar.
+    /// A valid tune cannot go on.
     #[error(
-        "no character is allowed at character {character} of tune {tune}, which should not happen: please report it \
-         with the command and the seed"
+        "tune {tune} cannot go on at character {character} as a valid one: allow more characters (--length), ask for less, or give \
+         another seed"
     )]
     NothingAllowed {
         /// The tune, counted from 1.

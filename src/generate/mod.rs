@@ -190,12 +190,8 @@ fn grammars(vocabulary: &Vocabulary, request: &Request) -> Result<Vec<Grammar>, 
     let behind = |text: &str| {
         let mut grammar = Grammar::new(Arc::clone(&rules));
         grammar.read(text)?;
-        match grammar.shortest() {
-            Some(needed) if needed as usize > request.length => {
-                Err(GrammarError::Room { needed, room: request.length })
-            }
-            _ => Ok(grammar),
-        }
+        grammar.allows_any(text, request.length)?;
+        Ok(grammar)
     };
     texts.into_iter().map(behind).collect()
 }

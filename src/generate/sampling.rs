@@ -75,15 +75,7 @@ impl Sampling {
             return best as u32;
         }
         self.weigh(logits, f64::from(logits[best]), scratch);
-        let total: f64 = scratch.weights.iter().sum();
-        let mark = f64::from(uniform(rng)) * total;
-        let mut sum = 0.0;
-        let reached = scratch.weights.iter().position(|&weight| {
-            sum += weight;
-            sum > mark
-        });
-        // The mark is below the total, so it is reached.
-        reached.unwrap_or(best) as u32
+        draw(&scratch.weights, rng).unwrap_or(best) as u32
     }
 
     /// Chooses among those characters only for which `after` gives something, and gives that too: the distribution is that of
@@ -107,10 +99,24 @@ impl Sampling {
             forbidden.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
         }
         let mut found = None;
-        while found.is_none() && masked.iter().any(|&logit| logit > f32::NEG_INFINITY) {
-            let drawn = self.sample(&masked, rng, scratch);
-            found = after(drawn).map(|next| (drawn, next));
-            masked[drawn as usize] = f32::NEG_INFINITY;
+        let mut weighed = false;
+        while found.is_none() {
+            let best = first_largest(&masked);
+            if masked[best] == f32::NEG_INFINITY {
+                break;
+            }
+            if !self.greedy && !weighed {
+                self.weigh(&masked, f64::from(masked[best]), scratch);
+                weighed = true;
+            }
+            let drawn = if self.greedy { best } else { draw(&scratch.weights, rng).unwrap_or(best) };
+            found = after(drawn as u32).map(|next| (drawn as u32, next));
+            masked[drawn] = f32::NEG_INFINITY;
+            if found.is_none() && !self.greedy {
+                let weight = std::mem::take(&mut scratch.weights[drawn]);
+                // Beside the largest the others may all have been nothing.
+                weighed = weight < 0.5;
+            }
         }
         scratch.masked = masked;
         found
@@ -147,6 +153,17 @@ impl Sampling {
             weights[i as usize] = 0.0;
         }
     }
+}
+
+/// Draws an index by its weight. The mark is below the total, so it is reached, unless there is nothing to draw from.
+fn draw(weights: &[f64], rng: &mut impl Rng) -> Option<usize> {
+    let total: f64 = weights.iter().sum();
+    let mark = f64::from(uniform(rng)) * total;
+    let mut sum = 0.0;
+    weights.iter().position(|&weight| {
+        sum += weight;
+        sum > mark
+    })
 }
 
 /// The index of the largest, the first of them where several are.

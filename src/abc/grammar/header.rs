@@ -75,7 +75,8 @@ impl Field {
                 _ => return None,
             },
             Value::Text { length, solid } => {
-                let fits = given || length < LONGEST_TEXT && !matches!(c, '%' | '\\');
+                // A text that is given may be as long as it likes, and still wants something that can be seen.
+                let fits = given || (length < LONGEST_TEXT || !solid && c != ' ') && !matches!(c, '%' | '\\');
                 // `C:|` is music: a note and a bar line.
                 let music = length == 0 && matches!(c, '|' | ':');
                 if c.is_control() || music || !fits {

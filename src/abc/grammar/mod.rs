@@ -79,6 +79,19 @@ pub enum GrammarError {
         /// The character there, quoted.
         found: String,
     },
+    /// A given text after whose last character nothing may be chosen.
+    #[error(
+        "nothing that makes a valid tune can follow the end of the given text (line {line}, column {column}) within {room} \
+         characters: end it behind a bar line or a whole line, or allow more characters"
+    )]
+    GivenEnd {
+        /// The last line, counted from 1.
+        line: usize,
+        /// The column behind its last character, counted from 1.
+        column: usize,
+        /// Characters there may be.
+        room: usize,
+    },
 }
 
 /// A text so far, and what may follow.
@@ -122,7 +135,7 @@ impl Grammar {
         Grammar { rules, stage: Stage::Header(Header::default()), given: false }
     }
 
-    /// Behind a text that is given.
+    /// Behind a text that is given; see [`allows_any`](Self::allows_any) for what may follow it.
     ///
     /// # Errors
     /// Names the first character at which no tune with full bars goes on.
@@ -151,6 +164,23 @@ impl Grammar {
         let next = self.step(character)?;
         let fits = next.shortest().is_some_and(|needed| needed as usize <= room);
         fits.then_some(next)
+    }
+
+    /// Whether a tune can go on from the given text that it stands behind, with `room` characters.
+    ///
+    /// # Errors
+    /// Where nothing may follow, or too much has to.
+    pub fn allows_any(&self, given: &str, room: usize) -> Result<(), GrammarError> {
+        if let Some(needed) = self.shortest().filter(|needed| *needed as usize > room) {
+            return Err(GrammarError::Room { needed, room });
+        }
+        let mut characters = self.rules.alphabet.all();
+        if room > 0 && characters.any(|c| self.after(c, room - 1).is_some()) {
+            return Ok(());
+        }
+        let last = given.rsplit('\n').next().unwrap_or_default();
+        let (line, column) = (1 + given.matches('\n').count(), 1 + last.chars().count());
+        Err(GrammarError::GivenEnd { line, column, room })
     }
 
     /// The fewest characters with which the tune can end; none where it cannot.
@@ -239,7 +269,7 @@ impl Body {
             ('M', Some(meter)) => time.meter = meter,
             ('L', Some(unit)) => time.unit = unit,
             ('P', Some(part)) => {
-                let letter = rules.parts.first_char(part)?;
+                let letter = rules.part(part)?;
                 // Only the first writing of a part is played, and only where the order asks for it.
                 let plays = !begun.has(letter) && (self.order.is_empty() || self.order.has(letter));
                 (music, begun) = (music.part().filter(|_| plays || music.given)?, begun.with(letter));

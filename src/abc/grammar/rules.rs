@@ -5,7 +5,7 @@ use super::form::Frame;
 use super::lengths::{Table, UNIT};
 use super::music::Music;
 use super::words::{Alphabet, DECORATIONS, UNITS, Words, keys, meters};
-use crate::abc::meter::unit;
+use crate::abc::meter::{part, unit};
 use crate::abc::{Fraction, Key, Meter, fields, harmony};
 use std::sync::OnceLock;
 
@@ -124,7 +124,8 @@ impl Rules {
             Words::new(UNITS.map(str::to_string).into_iter().chain(given('L').filter(|l| unit(l).is_some())));
         let mut suffixes = Words::new(harmony::suffixes());
         let mut decorations = Words::new(DECORATIONS);
-        let mut parts = Words::new(('A'..='Z').map(|part| part.to_string()));
+        let labels = given('P').filter(|text| part(text).is_some());
+        let mut parts = Words::new(('A'..='Z').map(|part| part.to_string()).chain(labels));
         // A default unit needs no characters, so that all are kept.
         for words in [&mut keys, &mut meters, &mut suffixes, &mut decorations, &mut parts] {
             words.retain(&alphabet);
@@ -154,6 +155,11 @@ impl Rules {
             });
         }
         Ok(rules)
+    }
+
+    /// The letter of a part, of which this is the word.
+    pub(super) fn part(&self, word: usize) -> Option<char> {
+        part(&self.parts.word(word))
     }
 
     pub(super) fn frame<'a>(&'a self, table: &'a Table) -> Frame<'a> {

@@ -173,6 +173,43 @@ fn a_tune_with_an_order_of_parts_passes() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is given, however odd: it is refused, or a tune goes on from it within the least room.
+    #[test]
+    fn what_is_given_is_refused_or_goes_on(
+        tune in 0usize..400, at in 0.0f64..1.0, odd in "[ A-Za-z:|\"!%(){}\\[\\]0-9/\\\\\n'+-]{0,3}", blank in 0usize..200, spare in 0usize..40, seed: u64,
+    ) {
+        let text = crate::corpus::composer::BUILT_IN.split("\n\n").nth(tune).unwrap().trim_end();
+        let given = format!("{}{odd}{}", &text[..(text.len() as f64 * at) as usize], if blank > 90 { " ".repeat(blank) } else { String::new() });
+        let rules = Rules::new(&Constraints::default(), CHARACTERS.chars(), &[&given]).unwrap();
+        let mut grammar = Grammar::new(Arc::new(rules));
+        if grammar.read(&given).is_ok() && grammar.allows_any(&given, 10_000).is_ok() {
+            let room = grammar.shortest().unwrap() as usize + spare;
+            let text = given + &write(grammar, room, habits(CHARACTERS, seed));
+            prop_assert!(check(&read(&text)[0]).passes(), "{}\n{:?}", text, check(&read(&text)[0]).diagnostics);
+        }
+    }
+}
+
+/// A title of nothing but spaces wants more, however long it is; with less room than that a text is refused.
+#[test]
+fn a_given_text_may_stop_anywhere() {
+    let mut grammar = Grammar::new(rules(&Constraints::default(), CHARACTERS));
+    let given = format!("X:1\nT:{}", " ".repeat(90));
+    grammar.read(&given).unwrap();
+    assert_eq!(grammar.allows_any(&given, 1000), Ok(()));
+    write(grammar.clone(), 200, habits(CHARACTERS, 1));
+    assert!(matches!(grammar.allows_any(&given, 3), Err(GrammarError::Room { room: 3, .. })));
+    let mut grammar = Grammar::new(rules(&Constraints::default(), CHARACTERS));
+    // Part A is there, so that no part A can follow.
+    let given = "X:1\nM:4/4\nL:1/4\nK:C\nP:A\nCDEF|\nP:A";
+    grammar.read(given).unwrap();
+    let error = grammar.allows_any(given, 1000).unwrap_err().to_string();
+    assert!(error.contains("end of the given text (line 7, column 4)"), "{error}");
+}
+
 /// How many of these texts the grammar reads to the end, of those that pass the check.
 fn readable<'a>(texts: impl Iterator<Item = &'a str>) -> (usize, usize, Vec<String>) {
     let (mut all, mut whole, mut refusals) = (0, 0, Vec::new());

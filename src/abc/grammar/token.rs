@@ -118,7 +118,8 @@ impl Symbol {
             (Symbol::Suffix(prefix), _) => suffix(prefix),
             (Symbol::Slash, 'A'..='G' | 'a'..='g') => Some(Symbol::Bass),
             (Symbol::Bass, '#' | 'b' | '+') => Some(Symbol::BassSign),
-            (Symbol::Free, _) if given && !c.is_control() => Some(self),
+            // A comment would begin there.
+            (Symbol::Free, _) if given && !c.is_control() && c != '%' => Some(self),
             _ => None,
         }
     }

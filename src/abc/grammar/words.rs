@@ -16,6 +16,10 @@ impl Alphabet {
         self.0.contains(&character)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = char> + '_ {
+        self.0.iter().copied()
+    }
+
     pub fn spells(&self, text: &str) -> bool {
         text.chars().all(|c| self.has(c))
     }
@@ -62,10 +66,6 @@ impl Words {
 
     pub fn word(&self, index: usize) -> String {
         self.0[index].iter().collect()
-    }
-
-    pub fn first_char(&self, index: usize) -> Option<char> {
-        self.0[index].first().copied()
     }
 
     /// The empty beginning.

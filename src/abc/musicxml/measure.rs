@@ -72,12 +72,14 @@ impl<'a> MeasureWriter<'a> {
         }
     }
 
-    /// A measure of a voice that has none there.
-    pub fn silence(&mut self, xml: &mut Xml) {
+    /// A measure of a voice that has none there, as long as that of another: a pick-up is one for all, so that numbers agree.
+    pub fn silence(&mut self, xml: &mut Xml, other: Option<&Bar>) {
         let meter = self.meter.unwrap_or(self.tune.header.meter);
-        self.open(xml, true);
+        let full = meter.map_or(Fraction::ONE, Meter::length);
+        let length = other.map_or(full, Bar::length);
+        self.open(xml, length == full || meter.is_none());
         self.attributes(xml, self.key.unwrap_or(self.tune.header.key), meter);
-        self.whole_rest(xml, meter.map_or(Fraction::ONE, Meter::length));
+        self.whole_rest(xml, length);
         xml.close();
     }
 
@@ -196,6 +198,7 @@ fn write_key(xml: &mut Xml, key: Key) {
         xml.leaf("fifths", key.sharps);
         let mode = match (key.tonic, key.mode) {
             (None, _) => "none",
+            _ if !key.is_plain() => "none",
             (_, Mode::Major) => "major",
             (_, Mode::Minor) => "minor",
             (_, Mode::Dorian) => "dorian",

@@ -52,14 +52,17 @@ pub fn musicxml(tune: &Tune) -> String {
     }
     xml.close();
     let rows = aligned(&voices);
+    let divisions = divisions(&voices);
     for (at, (voice, row)) in voices.iter().zip(&rows).enumerate() {
         xml.open("part", &[("id", &format_args!("P{}", at + 1))]);
         let places = places(voice);
-        let mut writer = MeasureWriter::new(tune, voice, divisions(voice), at == 0);
-        for bar in row {
+        let mut writer = MeasureWriter::new(tune, voice, divisions, at == 0);
+        for (column, bar) in row.iter().enumerate() {
+            // A voice is silent for as long as the first that plays there.
+            let plays = || voices.iter().zip(&rows).find_map(|(v, row)| Some(&v.bars[(*row.get(column)?)?]));
             match bar {
                 Some(bar) => writer.bar(&mut xml, &voice.bars[*bar], &places[*bar]),
-                None => writer.silence(&mut xml),
+                None => writer.silence(&mut xml, plays()),
             }
         }
         xml.close();
@@ -67,10 +70,11 @@ pub fn musicxml(tune: &Tune) -> String {
     xml.finish()
 }
 
-/// Parts of a quarter note that all lengths of the voice are whole numbers of.
-fn divisions(voice: &Voice) -> i64 {
+/// Parts of a quarter note that all lengths are whole numbers of.
+fn divisions(voices: &[&Voice]) -> i64 {
     let mut all = 1;
-    for length in voice.bars.iter().flat_map(|b| &b.events).filter_map(|e| e.kind.length()) {
+    for length in voices.iter().flat_map(|v| &v.bars).flat_map(|b| &b.events).filter_map(|e| e.kind.length())
+    {
         let denominator = (length * Fraction::from(4)).denominator();
         // Both divide the grid of lengths, and so does their least common multiple.
         all *= denominator / gcd(all, denominator);

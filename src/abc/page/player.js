@@ -58,7 +58,8 @@ class Player {
     // Where it is, in the tune's own seconds; while it plays, that was so when the clock stood at `since`.
     this.at = 0;
     this.since = null;
-    this.sounding = new Set();
+    // What sounds or will: the source, how loud it is, and when it begins.
+    this.sounding = new Map();
     this.button.addEventListener("click", () => (this.since === null ? this.play() : this.pause()));
     this.place.addEventListener("input", () => this.seek(this.tune.seconds * this.place.value / 1000));
     this.tempo.addEventListener("input", () => this.seek(this.now()));
@@ -70,7 +71,8 @@ class Player {
 
   now() {
     if (this.since === null) return this.at;
-    return Math.min(this.tune.seconds, this.at + (audio.currentTime - this.since) * this.speed);
+    // Before the clock comes to `since` nothing has been played.
+    return Math.min(this.tune.seconds, this.at + Math.max(0, audio.currentTime - this.since) * this.speed);
   }
 
   play() {
@@ -95,9 +97,14 @@ class Player {
 
   pause() {
     if (this.since === null) return;
-    this.at = this.now();
-    this.since = null;
     this.silence();
+    this.stop(this.now());
+  }
+
+  // Stands at a place; what sounds is let ring.
+  stop(at) {
+    this.at = at;
+    this.since = null;
     clearInterval(this.timer);
     this.button.textContent = "▶";
     this.button.setAttribute("aria-label", "Play");
@@ -112,8 +119,17 @@ class Player {
     this.show();
   }
 
+  // Stops the strings as a finger does; those that have not begun are never heard.
   silence() {
-    this.sounding.forEach((source) => source.stop());
+    const now = audio.currentTime;
+    this.sounding.forEach(([gain, begin], source) => {
+      if (begin <= now) {
+        gain.gain.cancelScheduledValues(now);
+        gain.gain.setValueAtTime(gain.gain.value, now);
+        gain.gain.linearRampToValueAtTime(0, now + RELEASE);
+      }
+      source.stop(begin <= now ? now + RELEASE : 0);
+    });
     this.sounding.clear();
   }
 
@@ -133,14 +149,10 @@ class Player {
       gain.gain.linearRampToValueAtTime(0, clock(end) + RELEASE);
       source.start(clock(start));
       source.stop(clock(end) + RELEASE);
-      this.sounding.add(source);
+      this.sounding.set(source, [gain, clock(start)]);
       source.onended = () => this.sounding.delete(source);
     }
-    if (this.now() >= this.tune.seconds) {
-      this.pause();
-      this.at = 0;
-      this.show();
-    }
+    if (this.now() >= this.tune.seconds) this.stop(0);
   }
 
   frame() {

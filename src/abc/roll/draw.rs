@@ -4,7 +4,6 @@ use super::layout::{Canvas, ROW, System};
 use super::{degree, rect, words};
 use crate::abc::Fraction;
 use crate::abc::key::Key;
-use crate::abc::meter::Meter;
 use crate::abc::strain::Strain;
 use crate::abc::tune::{Bar, EventKind, Style};
 use crate::abc::xml::Xml;
@@ -42,21 +41,26 @@ fn repeat(xml: &mut Xml, canvas: &Canvas, x: f64, side: f64) {
 /// Bar lines, repeats, endings and parts.
 pub(super) fn draw_lines(xml: &mut Xml, canvas: &Canvas, bars: &[Bar], strains: &[Strain], system: &System) {
     let mut now = Fraction::ZERO;
+    // Strains stand in order, and so do their endings.
+    let mut strain = strains.partition_point(|s| s.bars.end <= system.bars.start);
     // A system begins with a line.
     vertical(xml, canvas, canvas.x(now), 1.0, "#222", None);
     for at in system.bars.clone() {
         let bar = &bars[at];
         let length = bar.length();
-        let strain = strains.iter().find(|s| s.bars.contains(&at));
-        if strain.is_some_and(|s| s.bars.start == at && s.times(bars) > 1 && (at > 0 || bar.repeat.is_some()))
-        {
+        while strains[strain].bars.end <= at {
+            strain += 1;
+        }
+        let strain = &strains[strain];
+        if strain.bars.start == at && (at > 0 || bar.repeat.is_some()) && strain.times(bars) > 1 {
             repeat(xml, canvas, canvas.x(now) + 1.5, 1.0);
         }
         if let Some(part) = bar.part.filter(|_| bar.begins_part) {
             let x = canvas.x(now) + 2.0;
             text(xml, x, 11.0, "start", 12, "bold", "#222", &part.to_string());
         }
-        for range in strain.iter().flat_map(|s| &s.endings).filter(|e| e.contains(&at)) {
+        let of = strain.endings.partition_point(|e| e.end <= at);
+        if let Some(range) = strain.endings.get(of).filter(|e| e.contains(&at)) {
             ending(xml, canvas, bars, range, at, now, length);
         }
         now += length;
@@ -78,14 +82,13 @@ pub(super) fn draw_lines(xml: &mut Xml, canvas: &Canvas, bars: &[Bar], strains: 
     }
 }
 
-/// Faint lines where beats fall, counted from the end in a pick-up.
-fn beats(xml: &mut Xml, canvas: &Canvas, bar: &Bar, start: Fraction, pick_up: bool) {
+/// Faint lines where beats fall; so much of the measure is over where the bar begins.
+fn beats(xml: &mut Xml, canvas: &Canvas, bar: &Bar, start: Fraction, phase: Fraction) {
     let Some(meter) = bar.meter else { return };
-    let (length, full) = (bar.length(), meter.length());
-    let offset = if pick_up && length < full { full - length } else { Fraction::ZERO };
-    let count = ((length + offset) / meter.beat()).to_f64().ceil().min(256.0) as i64;
+    let length = bar.length();
+    let count = ((length + phase) / meter.beat()).to_f64().ceil().min(256.0) as i64;
     for beat in 1..count {
-        let time = Meter::beat(meter) * Fraction::from(beat) - offset;
+        let time = meter.beat() * Fraction::from(beat) - phase;
         if time > Fraction::ZERO && time < length {
             vertical(xml, canvas, canvas.x(start + time), 1.0, "#bbb", Some("2 3"));
         }
@@ -132,7 +135,7 @@ fn text(xml: &mut Xml, x: f64, y: f64, anchor: &str, size: u32, weight: &str, fi
 }
 
 /// The background: rows outside the key grey, the tonic's tinted, and beats.
-pub(super) fn draw_rows(xml: &mut Xml, canvas: &Canvas, bars: &[Bar], system: &System) {
+pub(super) fn draw_rows(xml: &mut Xml, canvas: &Canvas, bars: &[Bar], phases: &[Fraction], system: &System) {
     let mut now = Fraction::ZERO;
     let (mut from, mut key) = (now, bars[system.bars.start].key);
     for at in system.bars.clone() {
@@ -145,7 +148,7 @@ pub(super) fn draw_rows(xml: &mut Xml, canvas: &Canvas, bars: &[Bar], system: &S
     rows(xml, canvas, key, canvas.x(from), canvas.x(now));
     now = Fraction::ZERO;
     for at in system.bars.clone() {
-        beats(xml, canvas, &bars[at], now, at == 0 && bars[at].line.is_plain());
+        beats(xml, canvas, &bars[at], now, phases[at]);
         now += bars[at].length();
     }
 }

@@ -11,7 +11,8 @@ use super::key::Key;
 use super::order::aligned;
 use super::pitch::{LETTERS, SEMITONES, accidental};
 use super::strain::strains;
-use super::tune::{EventKind, Tune, Voice};
+use super::timeline::measure;
+use super::tune::{Bar, EventKind, Tune, Voice};
 use super::xml::Xml;
 use draw::{draw_lines, draw_notes, draw_rows, draw_symbols};
 use layout::{Canvas, LEFT, ROW, TITLE, WIDTH, systems};
@@ -50,16 +51,20 @@ pub(super) fn write_roll(tune: &Tune, xml: &mut Xml) {
     xml.empty("rect", &[("width", &WIDTH), ("height", &format_args!("{height:.0}")), ("fill", &"#fff")]);
     heading(tune, xml);
     let strains = strains(&voice.bars);
+    let phases = phases(&voice.bars);
+    // For each bar of the first voice, the bars of all voices that stand at its place.
+    let mut places = vec![0; voice.bars.len()];
+    for (place, bar) in columns[0].iter().enumerate() {
+        bar.iter().for_each(|bar| places[*bar] = place);
+    }
     for (at, system) in systems.iter().enumerate() {
         xml.open("g", &[("transform", &format_args!("translate(0 {:.0})", canvas.top(at)))]);
         names(xml, &canvas, voice.bars[system.bars.start].key);
-        draw_rows(xml, &canvas, &voice.bars, system);
+        draw_rows(xml, &canvas, &voice.bars, &phases, system);
         for (number, other) in voices.iter().enumerate() {
             let mut now = Fraction::ZERO;
             for bar in system.bars.clone() {
-                // The bars of other voices stand where the first one's do.
-                let column = columns[0].iter().position(|b| *b == Some(bar));
-                if let Some(Some(own)) = column.and_then(|c| columns[number].get(c)) {
+                if let Some(Some(own)) = columns[number].get(places[bar]) {
                     draw_notes(xml, &canvas, &other.bars[*own], now, number);
                 }
                 now += voice.bars[bar].length();
@@ -70,6 +75,17 @@ pub(super) fn write_roll(tune: &Tune, xml: &mut Xml) {
         xml.close();
     }
     xml.close();
+}
+
+/// How much of its measure is over where each bar begins, as the bars are written.
+fn phases(bars: &[Bar]) -> Vec<Fraction> {
+    let mut last = None;
+    let phases = (0..bars.len()).map(|number| {
+        let here = measure(bars, number, Fraction::ZERO, last.as_ref());
+        last = Some(here);
+        here.phase
+    });
+    phases.collect()
 }
 
 /// The lowest and the highest key, one more on either side.
