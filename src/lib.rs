@@ -81,6 +81,7 @@ pub mod cli;
 pub mod corpus;
 pub mod exchange;
 pub mod generate;
+mod html;
 pub mod inspect;
 pub mod judge;
 pub mod nn;

@@ -4,6 +4,8 @@
 mod support;
 
 use hornpipe::abc::{Key, check, read};
+use hornpipe::corpus::split;
+use hornpipe::judge::{Training, rate};
 use std::sync::LazyLock;
 use support::{Folder, hornpipe, refused_with, succeeds, train};
 
@@ -96,15 +98,44 @@ fn what_cannot_be_is_refused_at_once() {
 }
 
 #[test]
-fn the_best_of_several_is_the_most_probable() {
-    let json = |arguments: &[&str]| -> serde_json::Value {
-        serde_json::from_str(&succeeds(generate(&["--length", "120", "--json"]).args(arguments))).unwrap()
+fn the_best_of_several_is_the_best_rated() {
+    let json = |command: &mut assert_cmd::Command| -> serde_json::Value {
+        serde_json::from_str(&succeeds(command.args(["--length", "300", "--json"]))).unwrap()
     };
-    let best = json(&["--best-of", "6"]);
-    let all = json(&["--tunes", "6", "--best-of", "1"]);
-    let all: Vec<&str> =
-        all["tunes"].as_array().unwrap().iter().map(|t| t["text"].as_str().unwrap()).collect();
+    let training = Training::new(&split(&support::corpus(), 5, 0.3).train);
+    let all = json(&mut generate(&["--tunes", "6", "--best-of", "1"]));
+    let all = all["tunes"].as_array().unwrap();
+    assert!(all.iter().all(|tune| tune.get("rating").is_none()));
+    let rating = |text: &str| rate(text, Some(&training)).map_or(0.0, |rating| rating.total);
+    let totals: Vec<f64> = all.iter().map(|tune| rating(tune["text"].as_str().unwrap())).collect();
+    let most = totals.iter().copied().fold(0.0, f64::max);
+    assert!(most > 1.0, "the valid ones are above 1: {totals:?}");
+
+    let best = json(&mut generate(&["--best-of", "6"]));
     assert_eq!(best["tunes"].as_array().unwrap().len(), 1);
-    assert!(all.contains(&best["tunes"][0]["text"].as_str().unwrap()));
-    assert!(best["tunes"][0]["log_probability"].as_f64().unwrap() < 0.0);
+    let best = &best["tunes"][0];
+    assert_eq!(rating(best["text"].as_str().unwrap()), most);
+    assert_eq!(best["rating"]["total"], most);
+    assert!(best["rating"]["newness"].as_f64().unwrap() > 0.0);
+    assert!(best["log_probability"].as_f64().unwrap() < 0.0);
+
+    // Without --valid, and a checkpoint that no run's folder stands around.
+    let folder = Folder::new();
+    std::fs::copy(MODEL.path("run/best.hornpipe"), folder.path("alone.hornpipe")).unwrap();
+    let mut command = hornpipe(["generate"]);
+    command.arg(folder.path("alone.hornpipe")).args([
+        "--best-of",
+        "3",
+        "--seed",
+        "4",
+        "--length",
+        "300",
+        "--json",
+    ]);
+    let output = command.output().unwrap();
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert!(says.contains("--best-of ranks without the training tunes: "), "{says}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["tunes"].as_array().unwrap().len(), 1);
+    assert!(json["tunes"][0]["rating"]["newness"].is_null());
 }

@@ -2,9 +2,10 @@
 """Runs the same LSTM jobs in Hornpipe and other frameworks, in turns, after checking that all compute the same.
 
     benches/frameworks/setup                                   # once: the Python engines (gigabytes), the Rust ones
-    python benches/frameworks/bench.py                         # every job in every engine: under an hour on two cores
+    python benches/frameworks/bench.py                         # every job in every engine: an hour and a half on two cores
     python benches/frameworks/bench.py --only b64 --engine pytorch --engine candle
     python benches/frameworks/bench.py --tiny                  # every job at a size that takes no time: checks, no figures
+    python benches/frameworks/bench.py --table                 # measures nothing: prints the table of the project's README
 
 Jobs and engines are data (jobs.json). Each entry of the record is replaced as a whole, so that a long measurement can be made
 piece by piece and go on where it stopped (--missing). Hornpipe runs along in each: a ratio is always one of the same turns.
@@ -23,17 +24,22 @@ import time
 from pathlib import Path
 
 from harness import chart, jobs, quality, record, reference
-from harness.process import Failed, Runner, command, onnx, warm_files
+from harness.process import Failed, Runner, busy_seconds, command, commit, onnx, peak_gflops, warm_files
 
 BASELINE = "hornpipe"
-# Seconds. A step that takes longer than SLOW is its own warm-up, and its parts are timed once; one that takes longer than
-# VERY_SLOW has one round.
-SLOW, VERY_SLOW = 2.0, 20.0
+# Seconds. A turn has at least 5 steps of up to BRISK and 3 of up to SLOW. A step that takes longer than SLOW is its own warm-up, and
+# its parts are timed once; one that takes longer than VERY_SLOW has one round.
+BRISK, SLOW, VERY_SLOW = 0.5, 2.0, 20.0
+# A turn in which something else took more than this share of its processors (and of 50 ms) is repeated, this often at most.
+DISTURBED, REPEATS = 0.1, 3
 
 
 def main():
     args = arguments()
     all_jobs, engines = jobs.load()
+    if args.table:
+        print(record.readme_table(record.Record(args.record).entries, all_jobs))
+        return 0
     chosen_jobs = choose(args.only, all_jobs, "--only")
     chosen_engines = choose(args.engine, engines, "--engine")
     if BASELINE not in chosen_engines:
@@ -70,10 +76,11 @@ def arguments():
     parser.add_argument("--engine", action="append", metavar="E", help="an engine besides Hornpipe; may be repeated")
     parser.add_argument("--missing", action="store_true", help="leave out what the record has")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes, one short round: does everything agree?")
+    parser.add_argument("--table", action="store_true", help="print the README's table of the article's jobs from the record, and end")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each engine [%(default)s]")
-    parser.add_argument("--seconds", type=float, default=0.5, help="of whole steps in a turn, at least one step [%(default)s]")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of whole steps in a turn, at least 5 steps, or 3 of more than half a second [%(default)s]")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds that an engine may take for an answer [%(default)s]")
-    parser.add_argument("--budget", type=float, default=20.0,
+    parser.add_argument("--budget", type=float, default=60.0,
                         help="seconds of an engine's turns in a job, after which no further round begins [%(default)s]")
     parser.add_argument("--threads", type=int, help="where a job does not say [all cores]")
     parser.add_argument("--record", type=Path, help="the folder of the record [record/ here; for --tiny a temporary one]")
@@ -126,7 +133,12 @@ def run(job, engines, cpus, args, first_use):
                     say(f"  {engine['title']}: agrees{said}")
                 else:
                     say(f"  {engine['title']}: {record.STATUSES[entry['status']]}: {entry['reason']}")
-        turns(job, running, args)
+        before = 0.0 if args.tiny else peak_gflops(job["threads"])
+        turns(job, running, cpus, args)
+        peak = 0.0 if args.tiny else max(before, peak_gflops(job["threads"]))
+        for _, entry in running:
+            if peak and "gflops" in entry:
+                entry.update(peak_gflops=peak, of_peak=entry["gflops"] / peak)
     finally:
         for runner, _ in running:
             runner.close()
@@ -177,6 +189,8 @@ def start(engine, job, cpus, wanted, args, first_use, entry):
         if job.get("first_step"):
             entry["first_step_s"] = took
         entry["versions"] = about["versions"]
+        if engine["name"] == BASELINE:
+            entry["versions"]["commit"] = commit()
         if about.get("threads", job["threads"]) != job["threads"]:
             raise Failed("failed", f"it works on {about['threads']} threads and not on {job['threads']}")
         # What neither imports nor compiles has shown how long a step takes.
@@ -197,7 +211,7 @@ def start(engine, job, cpus, wanted, args, first_use, entry):
     return runner
 
 
-def turns(job, running, args):
+def turns(job, running, cpus, args):
     """Times all that agreed, round after round, each round in the other direction."""
     kinds = ("forward", "gradients", "update") if job["kind"] == "train" else ()
     found = {entry["engine"]: {"rounds": [], "step": [], "cpu": 0.0, "wall": 0.0, **{k: [] for k in kinds}} for _, entry in running}
@@ -208,20 +222,14 @@ def turns(job, running, args):
             name = entry["engine"]
             if k > 0 and (runner.estimate > VERY_SLOW or spent[name] + runner.estimate > args.budget):
                 continue
-            # Threads that wait in a loop have given up by then.
-            time.sleep(0 if args.tiny else 0.3)
-            idle = {e["engine"]: r.cpu_seconds() for r, e in alive if r is not runner}
             began = time.perf_counter()
             try:
-                turn(runner, found[name], kinds if k == 0 else (), args)
+                for part, values in undisturbed_turn(runner, name, kinds if k == 0 else (), cpus, args).items():
+                    found[name][part] += values
             except Failed as failed:
                 entry.update(status=failed.status, reason=str(failed))
                 alive.remove(pair)
             spent[name] += time.perf_counter() - began
-            for other, e in alive:
-                before = idle.get(e["engine"])
-                if before is not None and other.cpu_seconds() - before > 0.05:
-                    say(f"  {e['engine']} worked {other.cpu_seconds() - before:.2f} s of the processor in {name}'s turn")
         now = {e["engine"]: found[e["engine"]]["rounds"][k:] for _, e in alive}
         say(f"  round {k + 1}: " + ", ".join(f"{name} {record.time(median)}" for name, rounds in now.items() for median in rounds))
     for _, entry in alive:
@@ -236,23 +244,42 @@ def turns(job, running, args):
         record.summary(entry, job)
 
 
-def turn(runner, got, kinds, args):
-    """One engine's part of a round: whole steps, then parts, after a warm-up of its own, since threads and caches were others'."""
+def undisturbed_turn(runner, name, kinds, cpus, args):
+    """A turn in which nothing else worked on the processors: neither another program nor another engine's waiting threads."""
+    for attempt in range(REPEATS):
+        # Threads that wait in a loop have given up by then.
+        time.sleep(0 if args.tiny else 0.3)
+        busy, own, began = busy_seconds(cpus), runner.cpu_seconds(), time.perf_counter()
+        got = turn(runner, kinds, args)
+        wall = time.perf_counter() - began
+        if busy is None or args.tiny:
+            break
+        others = busy_seconds(cpus) - busy - (runner.cpu_seconds() - own)
+        if others <= 0.05 + DISTURBED * wall * len(cpus):
+            break
+        say(f"  something else worked {others:.2f} s in the {wall:.2f} s of {name}'s turn"
+            + ("; once more" if attempt + 1 < REPEATS else ""))
+    return got
+
+
+def turn(runner, kinds, args):
+    """One engine's part of a round: whole steps, then parts, after a warm-up of its own, since threads and caches were others'.
+    Lists of seconds by what they are of."""
     slow = runner.estimate > SLOW
     if not slow:
         runner.estimate = min(runner.timed("step", max(1, min(50, round(args.seconds / 5 / runner.estimate))), 0))
-    count = max(1, min(5000, round(args.seconds / runner.estimate)))
+    least = 1 if slow or args.tiny else 3 if runner.estimate > BRISK else 5
+    count = max(least, min(5000, round(args.seconds / runner.estimate)))
     cpu, began = runner.cpu_seconds(), time.perf_counter()
     steps = runner.timed("step", count, 0)
+    got = {"rounds": [statistics.median(steps)], "step": steps}
     if cpu is not None:
-        got["cpu"] += runner.cpu_seconds() - cpu
-        got["wall"] += time.perf_counter() - began
+        got.update(cpu=runner.cpu_seconds() - cpu, wall=time.perf_counter() - began)
     runner.estimate = min(steps)
-    got["rounds"].append(statistics.median(steps))
-    got["step"] += steps
     for kind in kinds:
         # What compiles does so at a part's first time.
-        got[kind] += runner.timed(kind, 1 if slow else max(2, min(7, count // 2)), 1 if runner.compiles or not slow else 0)
+        got[kind] = runner.timed(kind, 1 if slow else max(2, min(7, count // 2)), 1 if runner.compiles or not slow else 0)
+    return got
 
 
 def compare(entry, baseline):

@@ -69,11 +69,22 @@ class Arbiter(unittest.TestCase):
                 i, f, g, o = np.split(array, 4)
                 weights[name] = np.concatenate([i, f, o, g])
         loss, grads = reference.loss_and_gradients(weights, tokens, targets, SMALL)
-        groups = {name.replace("bias_ih", "bias"): float(np.linalg.norm(g)) for name, g in grads.items()}
-        norm = sum(n**2 for n in groups.values()) ** 0.5
-        found = {"loss": loss, "gradient_norm": norm, "gradients": groups}
+        found = {"loss": loss, **reference.measured({name.replace("bias_ih", "bias"): g for name, g in grads.items()})}
         wrong = reference.differences(found, self.expected(SMALL), 1e-5)
         self.assertTrue(any("lstm" in sentence for sentence in wrong), wrong)
+
+    def test_gradients_in_another_order_are_noticed(self):
+        weights, tokens, targets = inputs(SMALL)
+        weights = {name: array / 10 for name, array in weights.items()}
+        loss, grads = reference.loss_and_gradients(weights, tokens, targets, SMALL)
+        grads = {name.replace("bias_ih", "bias"): g for name, g in grads.items()}
+        want = self.expected(SMALL)
+        for name, other in (("lstm.weight_hh_l0", grads["lstm.weight_hh_l0"][:, ::-1]), ("linear.weight", grads["linear.weight"].T),
+                            ("lstm.bias_l1", np.roll(grads["lstm.bias_l1"], 1))):
+            for found, many in (({**grads, name: other}, 1), (grads, 0)):
+                wrong = reference.differences({"loss": loss, "fall": want["fall"], **reference.measured(found)}, want, 1e-5)
+                self.assertEqual(len(wrong), many, wrong)
+                self.assertTrue(all(f"{name} times" in sentence for sentence in wrong), wrong)
 
     def test_inference_has_a_reference_of_its_own(self):
         carried = self.expected({**SMALL, "kind": "carried", "steps": 1})
@@ -106,27 +117,21 @@ class Files(unittest.TestCase):
         self.assertEqual(jobs.flops({**all_jobs["b64"], "batch": 1, "steps": 1}), 3 * 2 * 4 * 256 * (32 + 5 * 256))
 
     def test_quality_data(self):
+        if not os.environ.get("HORNPIPE_NOTTINGHAM"):
+            self.skipTest("HORNPIPE_NOTTINGHAM is not set")
+        job = {**SMALL, "kind": "quality", "epochs": 2, "steps": 4, "batch": 3, "learning_rate": 1.0, "tunes": 30}
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
-            tunes = "".join(f"X:{k}\nT:{k % 30}\nK:G\n\nGAB|\n\n" for k in range(40))
-            (folder / "tunes.abc").write_text(tunes)
-            self.assertEqual(len(quality.tunes(folder / "tunes.abc")), 30, "each once")
-            self.assertEqual(quality.tunes(folder / "tunes.abc", 1), ["X:0\nT:0\nK:G\nGAB|\n\n"])
-            job = {**SMALL, "kind": "quality", "epochs": 2, "steps": 4, "batch": 3, "learning_rate": 1.0}
-            before = os.environ.get("HORNPIPE_NOTTINGHAM")
-            os.environ["HORNPIPE_NOTTINGHAM"] = str(folder / "tunes.abc")
-            try:
-                arrays = tensors.read(quality.files(job, folder / "q")["data"])
-            finally:
-                os.environ.pop("HORNPIPE_NOTTINGHAM")
-                if before:
-                    os.environ["HORNPIPE_NOTTINGHAM"] = before
-            np.testing.assert_array_equal(arrays["tokens"][:, :, 1:], arrays["targets"][:, :, :-1])
-            self.assertEqual(arrays["tokens"].shape[2] % 4, 0)
-            self.assertEqual(len(arrays["rates"]), 2 * arrays["tokens"].shape[2] // 4)
-            self.assertAlmostEqual(arrays["rates"].max(), 1.0, places=2)
-            weights = arrays["held_out.0.weights"]
-            self.assertEqual(weights.sum(axis=0).tolist(), sorted(weights.sum(axis=0).tolist()))
+            sides = quality.split(os.environ["HORNPIPE_NOTTINGHAM"], folder / "split")
+            self.assertEqual([len(texts) for texts in sides], [938, 95])
+            self.assertTrue(all(text.startswith("X:") and text.endswith("\n\n") for texts in sides for text in texts))
+            arrays = tensors.read(quality.files(job, folder / "q")["data"])
+        np.testing.assert_array_equal(arrays["tokens"][:, :, 1:], arrays["targets"][:, :, :-1])
+        self.assertEqual(arrays["tokens"].shape[2] % 4, 0)
+        self.assertEqual(len(arrays["rates"]), 2 * arrays["tokens"].shape[2] // 4)
+        self.assertAlmostEqual(arrays["rates"].max(), 1.0, places=2)
+        weights = arrays["held_out.0.weights"]
+        self.assertEqual(weights.sum(axis=0).tolist(), sorted(weights.sum(axis=0).tolist()))
 
 
 class Record(unittest.TestCase):
@@ -138,7 +143,7 @@ class Record(unittest.TestCase):
 
     def test_it_is_kept_and_says_what_failed(self):
         all_jobs, engines = jobs.load()
-        machine = {"cpu": "a | b", "cores": 2, "flags": [], "system": "Linux", "kernel": "6"}
+        machine = {"cpu": "a | b", "family": "1", "model": "2", "cores": 2, "flags": [], "system": "Linux", "kernel": "6"}
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             kept = record.Record(folder, machine)
@@ -153,8 +158,17 @@ class Record(unittest.TestCase):
             self.assertIn("DISAGREES: loss is nan", text)
             self.assertEqual(len((folder / "results.csv").read_text().splitlines()), 4)
             self.assertIn("0.50 (0.40 to 0.60)", (folder / "ratios.svg").read_text())
-            with self.assertRaises(SystemExit):
-                record.Record(folder, {**machine, "cpu": "another"})
+            for other in ({"cpu": "another"}, {"model": "3"}, {"flags": ["avx2"]}):
+                with self.assertRaises(SystemExit):
+                    record.Record(folder, {**machine, **other})
+
+    def test_the_readme_table_has_what_both_can_do(self):
+        all_jobs, _ = jobs.load()
+        both = [self.entry("hornpipe", of_peak=0.5), self.entry("pytorch", ratio=0.5, ratio_min=0.4, ratio_max=0.6)]
+        more = [{**e, "job": "b16"} for e in both]
+        more[1]["status"] = "failed"
+        lines = record.readme_table({(e["job"], e["engine"]): e for e in both + more}, all_jobs).splitlines()
+        self.assertEqual(lines[2:], ["| B 64, T 100, many-to-many | 2 | 5 GFLOP/s | 5 GFLOP/s | 50% | **0.50** (0.40 to 0.60) |"])
 
 
 class Fake:
@@ -175,19 +189,34 @@ class Fake:
 
 
 class Turns(unittest.TestCase):
+    def test_a_disturbed_turn_is_repeated(self):
+        # Seconds that the processor has worked in all: much more than the engine's none in the first turn, nothing in the second.
+        clock = iter([0.0, 60.0, 60.0, 60.0])
+        bench.busy_seconds, busy = lambda cpus: next(clock), bench.busy_seconds
+        bench.say, said = lambda text: None, bench.say
+        runner = Fake(0.1)
+        runner.cpu_seconds = lambda: 0.0
+        try:
+            bench.undisturbed_turn(runner, "fake", (), [0], argparse.Namespace(tiny=False, seconds=0.5))
+        finally:
+            bench.say, bench.busy_seconds = said, busy
+        self.assertEqual(len(runner.asked), 12, "two turns of a warm-up and five steps")
+        self.assertEqual(list(clock), [])
+
     def turns(self, budget=20.0, **seconds):
         runners = [(Fake(s), {"job": "small", "engine": name, "status": "ok"}) for name, s in seconds.items()]
         bench.say, said = lambda text: None, bench.say
+        bench.busy_seconds, busy = lambda cpus: None, bench.busy_seconds
         try:
-            bench.turns(SMALL, runners, argparse.Namespace(tiny=True, rounds=3, seconds=0.5, budget=budget))
+            bench.turns(SMALL, runners, [0], argparse.Namespace(tiny=False, rounds=3, seconds=0.5, budget=budget))
         finally:
-            bench.say = said
+            bench.say, bench.busy_seconds = said, busy
         return {entry["engine"]: (runner, entry) for runner, entry in runners}
 
     def test_slow_engines_have_fewer_steps_and_rounds(self):
-        found = self.turns(hornpipe=0.01, slow=6.0, very_slow=30.0)
-        self.assertEqual([len(entry["rounds"]) for _, entry in found.values()], [3, 3, 1])
-        self.assertEqual([entry["samples"] for _, entry in found.values()], [150, 3, 1])
+        found = self.turns(hornpipe=0.01, brisk=0.4, middling=0.6, slow=6.0, very_slow=30.0)
+        self.assertEqual([len(entry["rounds"]) for _, entry in found.values()], [3, 3, 3, 3, 1])
+        self.assertEqual([entry["samples"] for _, entry in found.values()], [150, 15, 9, 3, 1])
         self.assertEqual(found["slow"][0].asked.count("forward"), 1, "once apart, no warm-up")
         bench.compare(found["very_slow"][1], found["hornpipe"][1])
         self.assertAlmostEqual(found["very_slow"][1]["ratio"], 3000)

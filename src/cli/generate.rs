@@ -8,6 +8,7 @@ use super::{interrupt, load};
 use crate::abc::{Constraints, Key, Meter, fields};
 use crate::corpus::{READ_LIMIT, read_file};
 use crate::generate::{Generated, Prime, Request, Sampling, best_of, generate, number_tunes};
+use crate::judge::{Rating, Training, rate};
 use crate::nn::Engine;
 use crate::random::{Purpose, below, generator};
 use crate::train::{Objective, Snapshot};
@@ -47,7 +48,13 @@ pub struct Args {
     random_window: Option<PathBuf>,
     #[command(flatten)]
     valid: Valid,
-    /// Write N tunes for each one asked for, and keep the one that is most probable to the model.
+    /// Write N tunes for each one asked for, and keep the best.
+    ///
+    /// A tune that ended comes before one that did not. Then one that is readable, with full bars and balanced repeats, comes before one with faults, and fewer
+    /// faults before more. Of tunes without faults the best is judged by its likeness to the training tunes (pitch classes, intervals,
+    /// durations), its form (bars that come again), its end (on the tonic) and how little of it is copied, in equal parts: see
+    /// `hornpipe::judge::rate`; --json gives the numbers. Between equals the model's own probability decides. The training tunes are those that the run's folder names; without them
+    /// likeness and copying are left out.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     best_of: u32,
     /// Always take the most probable character.
@@ -189,7 +196,13 @@ struct Tune {
     /// The mean of ln p over the generated characters, where there were several tries.
     #[serde(skip_serializing_if = "Option::is_none")]
     log_probability: Option<f64>,
+    /// What it was ranked by, where there were several tries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rating: Option<Rating>,
 }
+
+/// A try, and what it is ranked by.
+type Try = (Generated, Option<Rating>);
 
 pub fn run(args: Args) -> Result<()> {
     args.format.check_output(args.output.as_deref(), args.tunes)?;
@@ -221,6 +234,7 @@ pub fn run(args: Args) -> Result<()> {
     };
     // A wrong flag is told before threads are started.
     request.validate(snapshot.vocabulary.len())?;
+    let training = if tries > 1 { training_tunes(&args, &snapshot) } else { None };
     let shape = (request.window.unwrap_or(1), request.tunes);
     let (mut engine, _) = load::engine_on(&args.device, &snapshot, args.threads, shape)?;
     interrupt::catch("stopping; what there is so far is written")?;
@@ -243,31 +257,52 @@ pub fn run(args: Args) -> Result<()> {
     let tunes = tunes?;
     let seconds = began.elapsed().as_secs_f64();
     let characters: usize = tunes.iter().map(|tune| tune.generated).sum();
-    let rate = characters as f64 / seconds;
-    let tunes = best_of(tunes, tries);
+    let speed = characters as f64 / seconds;
+    let rated = |tune: Generated| {
+        let rating = if tries > 1 { rate(&tune.text, training.as_ref()) } else { None };
+        (tune, rating)
+    };
+    // As `--best-of` says in its help.
+    let rank = |(tune, rating): &Try| {
+        let total = rating.as_ref().map_or(0.0, |rating| rating.total);
+        (tune.ended, total, tune.log_probability)
+    };
+    let tunes: Vec<Try> = best_of(tunes.into_iter().map(rated), tries, rank);
     // What was written is not lost: the seed brings it back.
-    write(&args, seed, rate, tunes).with_context(|| format!("with --seed {seed}"))?;
+    write(&args, seed, speed, tunes).with_context(|| format!("with --seed {seed}"))?;
     tell!(
         "seed {seed}: {} characters in {seconds:.2} s, {} characters/s",
         thousands(characters),
-        thousands(rate as usize)
+        thousands(speed as usize)
     );
     Ok(())
 }
 
-fn write(args: &Args, seed: u64, characters_per_second: f64, tunes: Vec<Generated>) -> Result<()> {
+/// What tries are compared with, where the run's folder leads to it.
+fn training_tunes(args: &Args, snapshot: &Snapshot) -> Option<Training> {
+    match load::tunes_of_run(&args.checkpoint, snapshot, &[]) {
+        Ok((parts, _)) => Some(Training::new(&parts.train)),
+        Err(error) => {
+            tell!("--best-of ranks without the training tunes: {error:#}");
+            None
+        }
+    }
+}
+
+fn write(args: &Args, seed: u64, characters_per_second: f64, tunes: Vec<Try>) -> Result<()> {
     if !args.json {
-        let text = number_tunes(tunes.iter().map(|tune| &tune.text));
+        let text = number_tunes(tunes.iter().map(|(tune, _)| &tune.text));
         return args.format.write(args.output.as_deref(), &text);
     }
     let tunes = tunes
         .into_iter()
-        .map(|tune| Tune {
+        .map(|(tune, rating)| Tune {
             text: tune.text,
             prime_characters: tune.prime_characters,
             generated_characters: tune.generated,
             ended: tune.ended,
             log_probability: tune.log_probability,
+            rating,
         })
         .collect();
     let report = serde_json::to_string(&Report { seed, characters_per_second, tunes })?;

@@ -1,8 +1,9 @@
 //! Corpora and checkpoints, as commands ask for them.
 
 use super::device::{Device, Wanted};
+use super::run_folder::RunFolder;
 use crate::checkpoint::Checkpoint;
-use crate::corpus::{self, Corpus, composer};
+use crate::corpus::{self, Corpus, Split, composer, fingerprint, split_by};
 use crate::nn::Engine;
 use crate::train::Snapshot;
 use anyhow::{Context, Result, bail};
@@ -38,6 +39,32 @@ pub fn snapshot(path: &Path) -> Result<Snapshot> {
     }
     let checkpoint = Checkpoint::load(&file)?;
     Snapshot::from_checkpoint(&checkpoint).with_context(|| format!("cannot use {}", file.display()))
+}
+
+/// The training and the held-out tunes of a run, by the settings of its checkpoint, and the paths that they were read from: those given, or
+/// without any those that the run's folder names.
+pub fn tunes_of_run(run: &Path, snapshot: &Snapshot, paths: &[PathBuf]) -> Result<(Split, Vec<PathBuf>)> {
+    let folder = if run.is_dir() { run } else { run.parent().unwrap_or(run) };
+    let paths = match paths {
+        [] => RunFolder::description(folder)?.corpus,
+        paths => paths.to_vec(),
+    };
+    if paths.iter().any(|path| path.as_os_str() == "-") {
+        bail!("the run in {} read its corpus from standard input", folder.display());
+    }
+    let corpus = corpus(&paths)?;
+    let settings = &snapshot.settings;
+    let parts = split_by(settings.split_version, &corpus, settings.seed, settings.validation_fraction);
+    let known = snapshot.progress.held_out_fingerprint;
+    // A converted model belongs to no corpus: it has 0.
+    if known != 0 && known != fingerprint(parts.held_out.iter()) {
+        bail!(
+            "{} does not hold the tunes out that {} held out: it is another corpus, or was changed",
+            corpus_name(&paths),
+            run.display()
+        );
+    }
+    Ok((parts, paths))
 }
 
 /// An engine with a snapshot's weights, and who computes.

@@ -112,7 +112,7 @@ impl RunFolder {
     pub fn description(path: &Path) -> Result<RunFile> {
         let file = path.join(RUN);
         let text = fs::read_to_string(&file).with_context(|| {
-            format!("cannot read {}; --resume takes the folder of a run, such as runs/NAME", file.display())
+            format!("cannot read {}; the folder of a run, such as runs/NAME, has that file", file.display())
         })?;
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
     }

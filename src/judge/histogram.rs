@@ -30,13 +30,15 @@ impl<K: Ord> Counts<K> {
     /// The Jensen–Shannon distance: the root of the Jensen–Shannon divergence in bits (Lin 1991; Endres and Schindelin 2003). 0 for equal
     /// shares, 1 for counts that have nothing in common; none where one has nothing.
     pub fn distance(&self, other: &Counts<K>) -> Option<f64> {
-        if self.total() == 0 || other.total() == 0 {
+        let (own_total, other_total) = (self.total() as f64, other.total() as f64);
+        if own_total == 0.0 || other_total == 0.0 {
             return None;
         }
+        let share = |counts: &Counts<K>, key, total| counts.0.get(key).map_or(0.0, |n| *n as f64 / total);
         let half = |own: f64, mean: f64| if own > 0.0 { 0.5 * own * (own / mean).log2() } else { 0.0 };
         let mut divergence = 0.0;
         for key in self.0.keys().chain(other.0.keys().filter(|key| !self.0.contains_key(key))) {
-            let (p, q) = (self.share(key), other.share(key));
+            let (p, q) = (share(self, key, own_total), share(other, key, other_total));
             let mean = 0.5 * (p + q);
             divergence += half(p, mean) + half(q, mean);
         }
@@ -51,7 +53,7 @@ const WIDEST: i32 = 12;
 /// Three counts of some tunes' leading voices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histograms {
-    /// Notes by their semitones above the tonic of the bar's key, 0 to 11; above C where it has none.
+    /// Notes by their semitones above the tonic of the key that holds there, 0 to 11; above C where it has none.
     pub pitch_classes: Counts<i32>,
     /// Steps from note to note in semitones, up to an octave either way.
     pub intervals: Counts<i32>,
@@ -62,15 +64,12 @@ pub struct Histograms {
 impl Histograms {
     pub(super) fn add(&mut self, line: &Line<'_>) {
         let mut last = None;
-        for (bar, range) in line.bars.iter().zip(&line.ranges) {
-            let tonic = bar.key.tonic.map_or(0, |tonic| tonic.semitone());
-            for event in &line.events[range.clone()] {
-                self.durations.add(event.length);
-                let Some(pitch) = event.pitch else { continue };
-                self.pitch_classes.add((pitch - tonic).rem_euclid(12));
-                if let Some(last) = last.replace(pitch) {
-                    self.intervals.add((pitch - last).clamp(-WIDEST, WIDEST));
-                }
+        for (event, tonic) in line.events.iter().zip(&line.tonics) {
+            self.durations.add(event.length);
+            let Some(pitch) = event.pitch else { continue };
+            self.pitch_classes.add((pitch - tonic.unwrap_or(0)).rem_euclid(12));
+            if let Some(last) = last.replace(pitch) {
+                self.intervals.add((pitch - last).clamp(-WIDEST, WIDEST));
             }
         }
     }

@@ -40,9 +40,9 @@ pub struct Summary {
     pub in_key: Option<f64>,
     /// Tunes that end on the tonic, of those that have one.
     pub ends_on_tonic: Option<f64>,
-    /// Bars whose notes are those of an earlier bar.
+    /// Measures with notes whose notes are those of an earlier one.
     pub repeated_bars: Option<f64>,
-    /// Bars whose lengths are those of an earlier bar.
+    /// Measures with notes whose lengths are those of an earlier one.
     pub repeated_rhythms: Option<f64>,
     /// The mean of [`TuneScore::overall`].
     pub overall: Option<f64>,
@@ -67,19 +67,12 @@ pub struct Judgement {
     pub tunes: Vec<JudgedTune>,
     /// What their notes are.
     pub histograms: Histograms,
-    /// Repetition: the share of bars whose notes are those of the bar so many before, from 1 to [`LAGS`].
+    /// Repetition: of the measures with notes that have one so many before, from 1 to [`LAGS`], the share with the same notes.
     pub lags: Vec<f64>,
 }
 
-/// The notes of training tunes.
-pub fn histograms(tunes: &[corpus::Tune]) -> Histograms {
-    let mut histograms = Histograms::default();
-    tunes.iter().flat_map(|tune| abc::read(&tune.text)).for_each(|tune| histograms.count(&tune));
-    histograms
-}
-
-/// Judges tunes; `known` are the [`histograms`] of the training tunes.
-pub fn judge(tunes: &[corpus::Tune], training: &Training, known: &Histograms) -> Judgement {
+/// Judges tunes.
+pub fn judge(tunes: &[corpus::Tune], training: &Training) -> Judgement {
     let mut judged = Vec::with_capacity(tunes.len());
     let mut all = Histograms::default();
     let mut lags = vec![(0usize, 0usize); LAGS];
@@ -93,7 +86,7 @@ pub fn judge(tunes: &[corpus::Tune], training: &Training, known: &Histograms) ->
         }
     }
     Judgement {
-        summary: summary(&judged, all.distances(known)),
+        summary: summary(&judged, all.distances(training.histograms())),
         tunes: judged,
         histograms: all,
         lags: lags.into_iter().map(|(same, bars)| share(same, bars).unwrap_or(0.0)).collect(),
@@ -101,12 +94,14 @@ pub fn judge(tunes: &[corpus::Tune], training: &Training, known: &Histograms) ->
 }
 
 fn count_lags(line: &Line<'_>, lags: &mut [(usize, usize)]) {
-    let bars: Vec<_> =
-        line.ranges.iter().filter(|r| !r.is_empty()).map(|range| &line.events[range.clone()]).collect();
+    // Those without notes keep their places, so that a lag is a time.
+    let measures = line.measures(0..line.bars.len());
     for (lag, (same, count)) in (1..).zip(lags) {
-        for (earlier, bar) in bars.iter().zip(bars.iter().skip(lag)) {
-            *count += 1;
-            *same += usize::from(earlier == bar);
+        for (earlier, later) in measures.iter().zip(measures.iter().skip(lag)) {
+            if line.sounds(later) {
+                *count += 1;
+                *same += usize::from(line.events[earlier.clone()] == line.events[later.clone()]);
+            }
         }
     }
 }

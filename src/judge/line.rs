@@ -1,6 +1,6 @@
 //! A tune's melody as the scores see it: the notes and rests of its leading voice in the order of the text, ties joined.
 
-use crate::abc::{Bar, EventKind, Fraction, Tune};
+use crate::abc::{Bar, EventKind, Fraction, Style, Tune};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -13,10 +13,15 @@ pub(super) struct Event {
     pub length: Fraction,
 }
 
+/// Longer rests than so many measures are as good as these.
+const MOST_RESTS: u32 = 64;
+
 /// The leading voice: the first that has a note.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line<'a> {
     pub events: Vec<Event>,
+    /// The tonic where each event begins, in semitones above C; none where the key has none.
+    pub tonics: Vec<Option<i32>>,
     /// Its bars.
     pub bars: &'a [Bar],
     /// The events that begin in each bar.
@@ -31,6 +36,7 @@ impl<'a> Line<'a> {
         let mut tied = None;
         for bar in line.bars {
             let start = line.events.len();
+            let mut key = bar.key;
             for event in &bar.events {
                 match &event.kind {
                     EventKind::Note(note) => {
@@ -46,12 +52,40 @@ impl<'a> Line<'a> {
                         line.events.push(Event { pitch: None, length: rest.length });
                         tied = None;
                     }
+                    EventKind::Key(new) => key = *new,
                     _ => {}
                 }
+                line.tonics.resize(line.events.len(), key.tonic.map(|tonic| tonic.semitone()));
             }
             line.ranges.push(start..line.events.len());
         }
         line
+    }
+
+    /// The events that begin in each measure of some bars. A measure that an ending or a part cuts in two is one; `Z4` is four, and the
+    /// last three of them have no event.
+    pub fn measures(&self, bars: Range<usize>) -> Vec<Range<usize>> {
+        let mut measures: Vec<Range<usize>> = Vec::new();
+        let mut goes_on = false;
+        for (bar, range) in self.bars[bars.clone()].iter().zip(&self.ranges[bars]) {
+            match measures.last_mut().filter(|_| goes_on) {
+                Some(last) => last.end = range.end,
+                None => measures.push(range.clone()),
+            }
+            goes_on = bar.line.style == Style::None;
+            let rests = bar.events.iter().map(|event| match &event.kind {
+                EventKind::Rest(rest) => rest.measures.unwrap_or(1),
+                _ => 1,
+            });
+            let more = rests.max().unwrap_or(1).clamp(1, MOST_RESTS) - 1;
+            measures.extend((0..more).map(|_| range.end..range.end));
+        }
+        measures
+    }
+
+    /// Whether a note begins among these events.
+    pub fn sounds(&self, range: &Range<usize>) -> bool {
+        self.events[range.clone()].iter().any(|event| event.pitch.is_some())
     }
 
     /// What the notes are but for their key: for each two neighbours, both lengths and the step between them.

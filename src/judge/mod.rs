@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ngram`] | how well counting predicts the next character |
 //! | [`score`](score()) | one tune by itself: bars, repeats, strains, key, form, and one number to rank by |
+//! | [`rate`] | one number by which the best of several tries is kept |
 //! | [`Training`] | what of a tune stands in the training tunes, and which of them is nearest |
 //! | [`judge`](judge()) | many tunes: their scores, and how far their notes are from the training tunes' |
 //!
@@ -14,11 +15,13 @@ mod judgement;
 mod line;
 pub mod ngram;
 mod novelty;
+mod rating;
 mod score;
 pub mod suffix;
 
 pub use histogram::{Counts, Distances, Histograms};
-pub use judgement::{JudgedTune, Judgement, LAGS, Summary, histograms, judge};
-pub use ngram::{NgramError, NgramModel, Score, Smoothing, best_of_orders};
+pub use judgement::{JudgedTune, Judgement, LAGS, Summary, judge};
+pub use ngram::{NgramError, NgramModel, Score, Smoothing};
 pub use novelty::{Copied, Nearest, Novelty, Training, name};
+pub use rating::{Rating, rate};
 pub use score::{TuneScore, score};

@@ -1,11 +1,12 @@
 //! What of a tune was there before: runs and phrases copied from the training tunes, and which of them is nearest.
 
+use super::histogram::Histograms;
 use super::line::{Line, Symbols};
 use super::suffix::Automaton;
 use crate::abc::{self, strains};
 use crate::corpus::{self, split::body};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Neighbouring pairs of notes that make a piece: five notes.
 const PIECE: usize = 4;
@@ -22,6 +23,7 @@ pub struct Training {
     /// The tunes that have each piece, and how many pieces each tune has.
     pieces: HashMap<[u32; PIECE], Vec<u32>>,
     counts: Vec<u32>,
+    histograms: Histograms,
 }
 
 /// A run of a tune that stands in a training tune.
@@ -49,7 +51,7 @@ pub struct Novelty {
     pub characters: Copied,
     /// The longest run of notes, rests counted in: equal in lengths and in the steps between them, whatever the key.
     pub notes: Copied,
-    /// Phrases of four bars: each strain cut up from its first full bar on.
+    /// Phrases of four measures: each strain cut up from its first full bar on. A phrase begins with its first note and has four notes or more.
     pub phrases: usize,
     /// Those of them that stand in a training tune, in whatever key.
     pub phrases_found: usize,
@@ -80,6 +82,7 @@ impl Training {
             symbols: Symbols::default(),
             pieces: HashMap::new(),
             counts: Vec::new(),
+            histograms: Histograms::default(),
         };
         let mut notes: Vec<Vec<u32>> = Vec::new();
         for (number, tune) in tunes.iter().enumerate() {
@@ -92,7 +95,9 @@ impl Training {
                 continue;
             };
             training.names.push(name(tune));
-            let symbols = training.symbols.learn(&Line::of(tune).pairs());
+            let line = Line::of(tune);
+            training.histograms.add(&line);
+            let symbols = training.symbols.learn(&line.pairs());
             let pieces = pieces(&symbols);
             training.counts.push(pieces.len() as u32);
             for piece in pieces {
@@ -102,6 +107,11 @@ impl Training {
         }
         training.notes = Automaton::new(notes.iter().map(Vec::as_slice));
         training
+    }
+
+    /// What the notes of the training tunes are.
+    pub fn histograms(&self) -> &Histograms {
+        &self.histograms
     }
 
     /// How much of a tune stands in the training tunes. `text` is the tune's, `tune` what was read from it.
@@ -127,18 +137,17 @@ impl Training {
 
     fn nearest(&self, symbols: &[u32]) -> Option<Nearest> {
         let pieces = pieces(symbols);
-        // By number, so that of equally near tunes the first is named.
-        let mut shared: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut shared = vec![0u32; self.counts.len()];
         for &tune in pieces.iter().filter_map(|piece| self.pieces.get(piece)).flatten() {
-            *shared.entry(tune).or_default() += 1;
+            shared[tune as usize] += 1;
         }
-        let similarity = |(&tune, &shared): (&u32, &u32)| {
-            let all = pieces.len() as f64 + f64::from(self.counts[tune as usize]);
-            (tune, 2.0 * f64::from(shared) / all)
-        };
-        let first_best = |best: (u32, f64), next: (u32, f64)| if next.1 > best.1 { next } else { best };
-        let (tune, similarity) = shared.iter().map(similarity).reduce(first_best)?;
-        Some(Nearest { tune: self.names[tune as usize].clone(), similarity })
+        let similarities = shared.iter().zip(&self.counts).map(|(shared, count)| {
+            2.0 * f64::from(*shared) / (pieces.len() as f64 + f64::from(*count)).max(1.0)
+        });
+        // Of equally near tunes the first is named.
+        let first_best = |best: (usize, f64), next: (usize, f64)| if next.1 > best.1 { next } else { best };
+        let (tune, similarity) = similarities.enumerate().reduce(first_best)?;
+        (similarity > 0.0).then(|| Nearest { tune: self.names[tune].clone(), similarity })
     }
 }
 
@@ -146,7 +155,8 @@ fn pieces(symbols: &[u32]) -> HashSet<[u32; PIECE]> {
     symbols.windows(PIECE).filter_map(|window| window.try_into().ok()).collect()
 }
 
-/// The pairs of notes of each phrase of four bars; phrases of fewer than four notes are none.
+/// The pairs of notes of each phrase of four measures, from its first note on: the pair of a rest before it and that note would tell what stands
+/// before the phrase. Phrases of fewer than four notes are none.
 fn phrases<'a>(line: &Line<'_>, symbols: &'a [u32]) -> Vec<&'a [u32]> {
     let bars = line.bars;
     let mut phrases = Vec::new();
@@ -155,11 +165,13 @@ fn phrases<'a>(line: &Line<'_>, symbols: &'a [u32]) -> Vec<&'a [u32]> {
         let end = strain.endings.first().map_or(strain.bars.end, |ending| ending.end);
         let full = |at: &usize| bars[*at].meter.is_none_or(|meter| bars[*at].length() >= meter.length());
         let Some(start) = (strain.bars.start..end).find(full) else { continue };
-        let starts = (start..end).step_by(PHRASE).filter(|at| at + PHRASE <= end);
-        phrases.extend(starts.filter_map(|at| {
-            let events = line.ranges[at].start..line.ranges[at + PHRASE - 1].end;
-            (events.len() >= 4).then(|| &symbols[events.start..events.end - 1])
-        }));
+        for phrase in line.measures(start..end).chunks_exact(PHRASE) {
+            let events = phrase[0].start..phrase[PHRASE - 1].end;
+            let mut notes = events.clone().filter(|at| line.events[*at].pitch.is_some());
+            if let Some(first) = notes.next().filter(|_| notes.count() >= 3) {
+                phrases.push(&symbols[first..events.end - 1]);
+            }
+        }
     }
     phrases
 }

@@ -15,7 +15,7 @@ pub struct Automaton {
 /// The runs that end at the same places.
 #[derive(Clone, Debug, Default)]
 struct State {
-    /// The states that one more symbol leads to.
+    /// The states that one more symbol leads to, in the order of the symbols.
     next: Vec<(u32, u32)>,
     /// The state of the longest of their ends that also stands elsewhere.
     link: u32,
@@ -59,7 +59,8 @@ impl Automaton {
     }
 
     fn next(&self, at: u32, symbol: u32) -> Option<u32> {
-        self.state(at).next.iter().find(|(s, _)| *s == symbol).map(|(_, next)| *next)
+        let next = &self.state(at).next;
+        next.binary_search_by_key(&symbol, |(s, _)| *s).ok().map(|found| next[found].1)
     }
 
     fn push(&mut self, state: State) -> u32 {
@@ -77,7 +78,11 @@ impl Automaton {
         let mut at = last;
         loop {
             match self.next(at, symbol) {
-                None => self.states[at as usize].next.push((symbol, new)),
+                None => {
+                    let next = &mut self.states[at as usize].next;
+                    let place = next.partition_point(|(s, _)| *s < symbol);
+                    next.insert(place, (symbol, new));
+                }
                 Some(known) => {
                     let length = self.state(at).length + 1;
                     self.states[new as usize].link = self.only_as_long(at, known, symbol, length);
@@ -99,10 +104,11 @@ impl Automaton {
         let apart = self.push(State { length, ..self.state(known).clone() });
         self.states[known as usize].link = apart;
         loop {
-            let next =
-                self.states[at as usize].next.iter_mut().find(|(s, next)| *s == symbol && *next == known);
-            let Some((_, next)) = next else { return apart };
-            *next = apart;
+            let next = &mut self.states[at as usize].next;
+            match next.binary_search_by_key(&symbol, |(s, _)| *s) {
+                Ok(found) if next[found].1 == known => next[found].1 = apart,
+                _ => return apart,
+            }
             if at == ROOT {
                 return apart;
             }

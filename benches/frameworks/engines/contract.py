@@ -1,7 +1,7 @@
 """The Python side of the contract between the driver and a runner (../README.md says it in full).
 
 A runner calls `serve(make)`. `make(job)` returns the work: for training an object with `forward()` and `gradients()` (both
-return the loss), `update()`, `step()` and `norms()`; for inference one with `logits(tokens)` and `rest()`; for time to quality one
+return the loss), `update()`, `step()` and `named_gradients()`; for inference one with `logits(tokens)` and `rest()`; for time to quality one
 with `train(tokens, targets, rate)`, `evaluate(tokens, targets, weights)` and `rest()`; for all `about()`.
 """
 
@@ -16,8 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness import tensors  # noqa: E402
-from harness.reference import UPDATES  # noqa: E402
-
+from harness.reference import UPDATES, measured  # noqa: E402
 
 
 class CannotDo(Exception):
@@ -33,11 +32,11 @@ class Training:
 
     def check(self):
         """Loss and gradients of the first batch, and how far the loss falls."""
-        loss, groups = float(self.gradients()), {name: float(norm) for name, norm in self.norms().items()}
+        loss = float(self.gradients())
+        found = measured(self.named_gradients())
         for _ in range(UPDATES):
             self.step()
-        norm = sum(n**2 for n in groups.values()) ** 0.5
-        return {"loss": loss, "gradient_norm": norm, "gradients": groups, "fall": loss - float(self.forward())}
+        return {"loss": loss, **found, "fall": loss - float(self.forward())}
 
     def timed(self, part, count):
         """Seconds of `count` times a part; the update's gradients are computed apart."""

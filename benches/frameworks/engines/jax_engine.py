@@ -103,8 +103,8 @@ class Training(About, contract.Training):
         self.p, self.moments, value = self.whole(self.p, self.moments, self.key, self.count)
         jax.block_until_ready((self.p, value))
 
-    def norms(self):
-        return {name.replace("bias_ih", "bias"): np.linalg.norm(np.asarray(g, np.float64).ravel())
+    def named_gradients(self):
+        return {name.replace("bias_ih", "bias"): np.asarray(g if name == "embedding.weight" else g.T)
                 for name, g in self.grads.items()}
 
 

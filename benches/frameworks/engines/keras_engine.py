@@ -61,9 +61,9 @@ class Training(contract.Training):
         self.optimizer.build(self.model.trainable_variables)
         self.compile()
 
-    def norms(self):
-        arrays = [np.asarray(keras.ops.convert_to_numpy(g), np.float64) for g in self.grads]
-        return {name: np.linalg.norm(array.ravel()) for name, array in zip(names(self.job), arrays)}
+    def named_gradients(self):
+        arrays = {name: np.asarray(keras.ops.convert_to_numpy(g)) for name, g in zip(names(self.job), self.grads)}
+        return {name: array if name == "embedding.weight" else array.T for name, array in arrays.items()}
 
     def about(self):
         return about()

@@ -69,8 +69,8 @@ class Training(About, contract.Training):
         torch.nn.utils.clip_grad_norm_(self.trained, self.clip_norm)
         self.optimizer.step()
 
-    def norms(self):
-        return {name.replace("bias_ih", "bias"): p.grad.double().norm()
+    def named_gradients(self):
+        return {name.replace("bias_ih", "bias"): p.grad.numpy()
                 for name, p in self.net.named_parameters() if p.requires_grad}
 
 

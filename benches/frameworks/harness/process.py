@@ -51,14 +51,45 @@ def build(engine):
     return str(target / profile / engine["rust"])
 
 
+def hornpipe(*arguments):
+    """What `hornpipe` with these arguments writes to standard output; built first."""
+    cargo = ["cargo", "run", "--release", "--quiet", "--bin", "hornpipe", "--", *arguments]
+    done = subprocess.run(cargo, cwd=HERE.parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Failed("failed", f"hornpipe {arguments[0]}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
 def onnx(job, path):
     """Writes the job's network as ONNX, by `hornpipe convert`."""
-    root, objective = HERE.parent.parent, "many-to-one" if job["kind"] == "window" else "many-to-many"
-    cargo = ["cargo", "run", "--release", "--quiet", "--bin", "hornpipe", "--", "convert", job["weights"], str(path)]
-    done = subprocess.run([*cargo, "--objective", objective, "--force"], cwd=root, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise Failed("failed", f"hornpipe convert: {done.stderr.strip()[-300:]}")
+    objective = "many-to-one" if job["kind"] == "window" else "many-to-many"
+    hornpipe("convert", job["weights"], str(path), "--objective", objective, "--force")
     return str(path)
+
+
+def peak_gflops(threads):
+    """What multiply-adds reach on so many threads, in f32, by `hornpipe bench peak`: of all instruction sets the most."""
+    said = json.loads(hornpipe("bench", "peak", "--json", "--threads", str(threads)))
+    return max(isa["all_gflops"] for isa in said["isas"])
+
+
+def commit():
+    """The state of Hornpipe that is measured, with a + where files differ from it."""
+    git = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
+    done = subprocess.run(git, cwd=HERE, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def busy_seconds(cpus):
+    """How long these processors have worked since the machine was started, for whomever, what the host took from them included.
+    None where the system does not say."""
+    try:
+        lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
+    except OSError:
+        return None
+    # User, nice, system; not idle, waiting for disks; interrupts, soft ones, stolen.
+    ticks = [sum(int(line[k]) for k in (1, 2, 3, 6, 7, 8)) for line in lines if line[0] in {f"cpu{cpu}" for cpu in cpus}]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def find_python(engine, pythons):

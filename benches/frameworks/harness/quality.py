@@ -3,7 +3,7 @@
     stream    the tunes of an epoch one after the other, a line feed before the first; cut into `B` rows
     tokens    [E, B, N]        targets   the same, one character further
     a step    T characters of each row, the state carried from step to step and cut from the gradient; zero at an epoch's start
-    held out  a tenth of the tunes, each whole from the zero state, in chunks [T, B] of similar length, padding of weight 0
+    held out  a tenth of the tunes, by the split of `hornpipe-nottingham-1`, each whole from the zero state, in chunks [T, B] of similar length, padding of weight 0
 """
 
 import math
@@ -14,27 +14,19 @@ import time
 import numpy as np
 
 from . import jobs, tensors
-from .process import Failed
+from .process import Failed, hornpipe
 
 # How many held-out tunes are evaluated side by side.
 CHUNK = 32
 SEED = 1
 
 
-def tunes(path, most=None):
-    """The text of each tune that is there once, without blank lines, ended by one."""
-    found = []
-    for line in path.read_text().replace("\r\n", "\n").split("\n"):
-        if line.startswith("X:"):
-            found.append([])
-        if found and line:
-            found[-1].append(line)
-    texts = ["\n".join(lines).rstrip() + "\n\n" for lines in found]
-    # Copies under another number are copies: what counts is all but the `X:` line.
-    once = {}
-    for text in texts:
-        once.setdefault(text.split("\n", 1)[1], text)
-    return list(once.values())[:most]
+def split(path, folder):
+    """The training and the held-out tunes, each text ended by a blank line, as `hornpipe corpus split --benchmark` writes them: by
+    whole tunes, with no copy, transposed or not, on the other side."""
+    hornpipe("corpus", "split", path, "--benchmark", "hornpipe-nottingham-1", "--out", str(folder))
+    return tuple([tune.strip("\n") + "\n\n" for tune in (folder / name).read_text().split("\n\n") if tune.strip()]
+                 for name in ("train.abc", "held-out.abc"))
 
 
 def one_cycle(peak, steps):
@@ -66,13 +58,11 @@ def files(job, folder):
         return None
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(SEED)
-    texts = tunes(type(folder)(path), job.get("tunes"))
-    vocabulary = sorted(set("".join(texts)))
+    sides = [texts[: job.get("tunes")] for texts in split(path, folder)]
+    vocabulary = sorted(set("".join(text for texts in sides for text in texts)))
     index = {character: k for k, character in enumerate(vocabulary)}
-    encoded = [np.array([index[c] for c in text], np.uint8) for text in texts]
-    order = rng.permutation(len(texts))
-    held_out = sorted((encoded[k] for k in order[: max(1, len(texts) // 10)]), key=len)
-    train = [encoded[k] for k in order[max(1, len(texts) // 10):]]
+    train, held_out = ([np.array([index[c] for c in text], np.uint8) for text in texts] for texts in sides)
+    held_out.sort(key=len)
 
     rows, steps, newline = job["batch"], job["steps"], index["\n"]
     streams = []

@@ -14,6 +14,10 @@ STATUSES = {"ok": "agrees", "disagrees": "DISAGREES", "cannot": "cannot do it", 
             "not installed": "not installed", "not built": "not built"}
 
 
+# What makes a machine another one.
+MACHINE = ("cpu", "family", "model", "flags", "cores")
+
+
 def host(cpus):
     """What the machine is."""
     info = {}
@@ -46,15 +50,15 @@ def read(path):
 class Record:
     """A folder that keeps its entries from run to run; an entry is replaced as a whole."""
 
-    def __init__(self, folder, machine):
+    def __init__(self, folder, machine=None):
         self.folder, self.host = folder, machine
         path = folder / "results.json"
         self.entries = {}
         if path.is_file():
             before = json.loads((folder / "host.json").read_text())
-            if (before["cpu"], before["cores"]) != (machine["cpu"], machine["cores"]):
-                raise SystemExit(f"{folder} is the record of another machine ({before['cpu']}, {before['cores']} cores); "
-                                 "give another with --record, or remove it")
+            if machine and any(before[what] != machine[what] for what in MACHINE):
+                raise SystemExit(f"{folder} is the record of another machine ({before['cpu']}, family {before['family']}, model "
+                                 f"{before['model']}, {before['cores']} cores); give another with --record, or remove it")
             self.entries = {(e["job"], e["engine"]): e for e in json.loads(path.read_text())}
 
     def put(self, entry):
@@ -80,7 +84,7 @@ def write(path, text):
 
 
 COLUMNS = ("suite", "job", "engine", "status", "reason", "threads", "cores_used", "samples", "min_s", "median_s", "p99_s",
-           "forward_s", "backward_s", "update_s", "gflops", "characters_per_s", "first_step_s", "peak_mb", "loss",
+           "forward_s", "backward_s", "update_s", "gflops", "of_peak", "characters_per_s", "first_step_s", "peak_mb", "loss",
            "gradient_norm", "hornpipe_median_s", "ratio", "ratio_min", "ratio_max", "measured")
 
 
@@ -108,6 +112,7 @@ def markdown(entries, all_jobs, engines, machine):
     lines = ["# Hornpipe beside other frameworks", "",
              f"{machine['cpu']}, {machine['cores']} cores ({', '.join(machine['flags'])}); "
              f"{machine['system']} {machine['kernel']}.", "",
+             "*GFLOP/s*: in brackets the share of what multiply-adds in f32 reach on as many threads, measured just before and just after. "
              "*Ratio*: the engine's time by Hornpipe's in the same turns: above 1 Hornpipe is faster, **below 1 it loses**; in "
              "brackets the least and greatest of the rounds. *Rounds*: a slow engine has fewer. *Cores*: processor time by wall time. "
              "*First step*: from the start of the process, imports and compilation included, in one job of each kind. "
@@ -137,9 +142,28 @@ def describe(job, threads):
 
 def train_table(group, engines):
     def cells(e):
-        return [spread(e), *(time(e[k]) for k in ("forward_s", "backward_s", "update_s")), f"{e['gflops']:.0f}", *tail(e)]
+        return [spread(e), *(time(e[k]) for k in ("forward_s", "backward_s", "update_s")), gflops(e), *tail(e)]
 
     return rows(["step: min / median / p99", "forward", "backward", "update", "GFLOP/s", *TAIL], cells, group, engines)
+
+
+def gflops(e):
+    share = f" ({e['of_peak']:.0%})" if e.get("of_peak") else ""
+    return f"{e['gflops']:.0f}{share}"
+
+
+def readme_table(entries, all_jobs):
+    """The article's jobs and the inference, PyTorch beside Hornpipe: what the project's README shows."""
+    lines = ["| | threads | PyTorch | Hornpipe | of peak | ratio (least to greatest of the rounds) |", "|---|--:|--:|--:|--:|--:|"]
+    for job in all_jobs.values():
+        ours, theirs = (entries.get((job["name"], engine), {"status": "missing"}) for engine in ("hornpipe", "pytorch"))
+        if job["suite"] not in ("article", "inference") or not ours["status"] == theirs["status"] == "ok":
+            continue
+        cells = [f"{e['gflops']:.0f} GFLOP/s" if job["kind"] == "train" else f"{e['characters_per_s']:,.0f} characters/s"
+                 if job["batch"] > 1 else time(e["median_s"]) for e in (theirs, ours)]
+        share = f"{ours['of_peak']:.0%}" if ours.get("of_peak") and (job["kind"] == "train" or job["batch"] > 16) else ""
+        lines.append(f"| {job['title']} | {ours['threads']} | {' | '.join(cells)} | {share} | {ratio(theirs)} |")
+    return "\n".join(lines)
 
 
 def inference_table(group, engines):

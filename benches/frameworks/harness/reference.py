@@ -8,6 +8,7 @@ Shapes: tokens and targets `[T, B]`, activations `[T, B, ·]`.
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -101,10 +102,20 @@ def adam(w, grads, moments, step, job):
         w[name] = w[name] - job["learning_rate"] * (m / bias1) / (np.sqrt(v / bias2) + 1e-8)
 
 
+def measured(gradients):
+    """Of gradients by name, in PyTorch's layouts: the norm of each and of all, and the product of each with a fixed vector, which
+    also tells numbers in another order. Number `k` of that vector is `hash(k) / 2^31 - 1`, `k` counted row-major."""
+    flat = {name: np.asarray(g, np.float64).ravel() for name, g in gradients.items()}
+    norms = {name: float(np.linalg.norm(g)) for name, g in flat.items()}
+    products = {name: float(g @ (jobs.hashed(np.arange(g.size)).astype(np.float64) / 2.0**31 - 1)) for name, g in flat.items()}
+    return {"gradient_norm": sum(n**2 for n in norms.values()) ** 0.5, "gradients": norms, "products": products}
+
+
 def expected(job, cache):
     """What every engine must come to on this job, from `cache` (a folder) if it was computed before."""
     relevant = {key: value for key, value in job.items() if key not in ("name", "title", "suite", "threads", "dropout")}
-    key = json.dumps(relevant, sort_keys=True) + str(UPDATES)
+    # What these equations said before they were changed does not count.
+    key = json.dumps(relevant, sort_keys=True) + Path(__file__).read_text()
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     if path.is_file():
         return json.loads(path.read_text())
@@ -112,8 +123,7 @@ def expected(job, cache):
     tokens, targets = jobs.characters(job)
     if job["kind"] == "train":
         loss, grads = loss_and_gradients(w, tokens, targets, job)
-        groups = {name.replace("bias_ih", "bias"): float(np.linalg.norm(g)) for name, g in grads.items()}
-        result = {"loss": loss, "gradient_norm": sum(n**2 for n in groups.values()) ** 0.5, "gradients": groups}
+        result = {"loss": loss, **measured({name.replace("bias_ih", "bias"): g for name, g in grads.items()})}
         moments = {}
         for step in range(1, UPDATES + 1):
             adam(w, grads, moments, step, job)
@@ -140,6 +150,9 @@ def differences(found, wanted, rtol):
     pairs = [(name, found.get(name), wanted[name], within) for name, within in values.items()]
     groups = found.get("gradients", {})
     pairs += [(f"gradient of {name}", groups.get(name), want, rtol * want) for name, want in wanted.get("gradients", {}).items()]
+    products = found.get("products", {})
+    pairs += [(f"gradient of {name} times a fixed vector", products.get(name), want, rtol * wanted["gradients"][name])
+              for name, want in wanted.get("products", {}).items()]
     # `not <=`, so that NaN differs.
     return [f"{name} is {got}, not {want:.7g}" for name, got, want, within in pairs
             if got is None or not abs(got - want) <= within]

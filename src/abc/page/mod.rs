@@ -5,6 +5,7 @@ use super::roll::write_roll;
 use super::timeline::Timeline;
 use super::tune::Tune;
 use super::xml::Xml;
+use crate::html::{escaped, filled};
 use serde::Serialize;
 
 const FRAME: &str = include_str!("page.html");
@@ -47,23 +48,6 @@ pub fn page<'a>(title: &str, tunes: impl IntoIterator<Item = (&'a str, &'a Tune,
         ("tunes", sections),
     ];
     filled(FRAME, &parts)
-}
-
-/// The text with each `{{name}}` replaced. Nothing that is put in is looked through again.
-fn filled(frame: &str, parts: &[(&str, String)]) -> String {
-    let mut text = String::new();
-    let mut rest = frame;
-    while let Some((before, after)) = rest.split_once("{{") {
-        text.push_str(before);
-        let Some((name, after)) = after.split_once("}}") else { break };
-        text.extend(parts.iter().find(|(n, _)| *n == name).map(|(_, part)| part.as_str()));
-        rest = after;
-    }
-    text + rest
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// To a tenth of a millisecond.

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::nn::{Cell, Input};
 
-    /// The same numbers by NumPy, as `benches/frameworks/pytorch.py` computes them.
+    /// The same numbers by NumPy, as `benches/frameworks/harness/jobs.py` computes them.
     #[test]
     fn the_first_numbers_are_the_documented_ones() {
         let config = ModelConfig {

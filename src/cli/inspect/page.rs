@@ -3,6 +3,7 @@
 use super::units::Found;
 use crate::cli::output::thousands;
 use crate::corpus::Vocabulary;
+use crate::html::{escaped, fill, filled};
 use crate::inspect::Span;
 use crate::inspect::trace::{TOP, Trace};
 use crate::inspect::units::Kind;
@@ -67,22 +68,14 @@ pub fn html(title: &str, note: &str, trace: &Trace, vocabulary: &Vocabulary) -> 
     // Within a script only `<` could end it.
     let meta = serde_json::to_string(&meta).expect("plain data has a JSON form").replace('<', "\\u003c");
     let mut page = String::with_capacity(FRAME.len() + size(values(trace)) + (1 << 20));
-    let mut rest = FRAME;
-    // The frame has each of these names once or more, between at signs.
-    while let Some((before, after)) = rest.split_once('@') {
-        let (name, after) = after.split_once('@').expect("the frame is our own");
-        page.push_str(before);
-        match name {
-            "title" => escape(&mut page, title),
-            "style" => page.push_str(STYLE),
-            "meta" => page.push_str(&meta),
-            "data" => data(&mut page, trace),
-            "script" => SCRIPTS.iter().for_each(|script| page.push_str(script)),
-            _ => unreachable!("the frame is our own"),
-        }
-        rest = after;
-    }
-    page.push_str(rest);
+    fill(&mut page, FRAME, |page, name| match name {
+        "title" => page.push_str(&escaped(title)),
+        "style" => page.push_str(STYLE),
+        "meta" => page.push_str(&meta),
+        "data" => data(page, trace),
+        "script" => SCRIPTS.iter().for_each(|script| page.push_str(script)),
+        _ => unreachable!("the frame is our own"),
+    });
     page
 }
 
@@ -119,29 +112,11 @@ fn element(page: &mut String, id: &str, bytes: &[u8]) {
     page.push_str("</script>\n");
 }
 
-/// Text within HTML.
-fn escape(page: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '&' => page.push_str("&amp;"),
-            '"' => page.push_str("&quot;"),
-            c => page.push(c),
-        }
-    }
-}
-
 const UNITS: &str = include_str!("page/units.html");
 
 /// A page of what units follow, each a link into a trace page that shows its `signal`.
 pub fn units(title: &str, note: &str, signal: &str, trace: &str, all: &[Found]) -> String {
     let mut rows = String::new();
-    let text = |text: &str| {
-        let mut escaped = String::new();
-        escape(&mut escaped, text);
-        escaped
-    };
     let bar = |score: f64| {
         format!("<span class=\"bar\" style=\"width:{:.0}px\"></span>", 80.0 * score.clamp(0.0, 1.0))
     };
@@ -151,8 +126,8 @@ pub fn units(title: &str, note: &str, signal: &str, trace: &str, all: &[Found]) 
         let _ = write!(
             rows,
             "<tr{class}><th>{}<small>{}</small></th><td>{}</td><td>",
-            text(feature),
-            text(about),
+            escaped(feature),
+            escaped(about),
             thousands(*samples as usize)
         );
         for unit in best {
@@ -160,8 +135,8 @@ pub fn units(title: &str, note: &str, signal: &str, trace: &str, all: &[Found]) 
             let _ = write!(
                 rows,
                 "<a href=\"{}#by={}&amp;layer={layer}&amp;unit={number}\">layer {layer}, unit {number}</a> {}{score:+.2}<br>",
-                text(trace),
-                text(signal),
+                escaped(trace),
+                escaped(signal),
                 bar(score.abs()),
             );
         }
@@ -188,5 +163,5 @@ pub fn units(title: &str, note: &str, signal: &str, trace: &str, all: &[Found]) 
         };
         let _ = writeln!(rows, "<small>{majority}</small></td></tr>");
     }
-    UNITS.replace("@title@", &text(title)).replace("@note@", &text(note)).replace("@rows@", &rows)
+    filled(UNITS, &[("title", escaped(title)), ("note", escaped(note)), ("rows", rows)])
 }

@@ -13,6 +13,7 @@ use crate::inspect::{Recorder, Signal};
 use anyhow::{Context, Result, bail};
 use hornpipe_kernels::gemm::Gemm;
 use serde::Serialize;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -108,35 +109,31 @@ pub fn run(args: Args) -> Result<()> {
 
     let bar = Bar::percent("reading");
     // The model once for its scores and twice for its probes; the first untrained network likewise, the others for their scores.
-    let passes = 5 + args.untrained as usize;
-    let mut before = 0;
-    let mut heard = |done: usize, last: bool, passes_of_this: usize| {
-        bar.set((before * labelled.steps() + done) as f64 / (passes * labelled.steps()) as f64);
-        before += if last { passes_of_this } else { 0 };
+    let (passes, steps) = (5 + args.untrained as usize, labelled.steps());
+    let before = Cell::new(0);
+    let mut heard = |done: usize| {
+        bar.set((before.get() * steps + done) as f64 / (passes * steps) as f64);
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let interrupted = || anyhow::anyhow!("interrupted; nothing was measured");
-    let own = scores(&mut recorder, &labelled, settings, &mut |done| heard(done, false, 0));
-    let own = own.ok_or_else(interrupted)?;
-    let _ = heard(0, true, 1);
-    let probe = probes(&mut recorder, &labelled, settings, &mut |done| heard(done, false, 0));
-    let probe = probe.ok_or_else(interrupted)?;
-    let _ = heard(0, true, 2);
+    let interrupted = "interrupted; nothing was measured";
+    let own = scores(&mut recorder, &labelled, settings, &mut heard).context(interrupted)?;
+    before.set(1);
+    let probe = probes(&mut recorder, &labelled, settings, &mut heard).context(interrupted)?;
+    before.set(3);
     let mut untrained = vec![0.0f64; FEATURES.len()];
     let mut untrained_probe = None;
     for n in 0..u64::from(args.untrained) {
         let parameters = snapshot.settings.init.parameters(&model, args.seed.wrapping_add(1000 + n));
         let mut fresh = Recorder::new(gemm.isa(), &model, &parameters);
         let alone = Settings { permutations: 0, ..settings };
-        let found = scores(&mut fresh, &labelled, alone, &mut |done| heard(done, false, 0));
-        for (best, found) in untrained.iter_mut().zip(found.ok_or_else(interrupted)?) {
+        let found = scores(&mut fresh, &labelled, alone, &mut heard).context(interrupted)?;
+        for (best, found) in untrained.iter_mut().zip(found) {
             *best = best.max(found.units.first().map_or(0.0, |unit| unit.score.abs()));
         }
-        let _ = heard(0, true, 1);
+        before.set(before.get() + 1);
         if n == 0 {
-            let found = probes(&mut fresh, &labelled, alone, &mut |done| heard(done, false, 0));
-            untrained_probe = Some(found.ok_or_else(interrupted)?);
-            let _ = heard(0, true, 2);
+            untrained_probe = Some(probes(&mut fresh, &labelled, alone, &mut heard).context(interrupted)?);
+            before.set(before.get() + 2);
         }
     }
     bar.clear();

@@ -5,8 +5,8 @@ mod page;
 
 use super::load;
 use super::output::{self, tell};
-use crate::corpus::{self, split};
-use crate::judge::{Counts, Histograms, JudgedTune, Judgement, Summary, Training, histograms, judge};
+use crate::corpus::{self, Split, split};
+use crate::judge::{Counts, JudgedTune, Judgement, Summary, Training, judge};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fmt::Write;
@@ -23,6 +23,9 @@ pub struct Args {
     file: PathBuf,
     /// The corpus that the model was trained on: ABC files or folders of them; none for the built-in tunes.
     corpus: Vec<PathBuf>,
+    /// The run that wrote the tunes: its folder, or a checkpoint in it. The corpus, unless one is given, and what was held out are the run's.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["validation_fraction", "seed"])]
+    run: Option<PathBuf>,
     /// The share of the corpus that training held out.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     validation_fraction: f64,
@@ -44,10 +47,10 @@ pub struct Args {
 struct Judged {
     file: String,
     corpus: String,
-    training: usize,
+    training_tunes: usize,
+    training: Training,
     generated: Judgement,
     held_out: Judgement,
-    known: Histograms,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -55,25 +58,15 @@ pub fn run(args: Args) -> Result<()> {
         bail!("standard input cannot be both the tunes and the corpus; give one of them as a file");
     }
     let tunes = corpus::read(std::slice::from_ref(&args.file))?.tunes;
-    let all = load::corpus(&args.corpus)?;
-    if args.validation_fraction == 0.0 {
-        bail!(
-            "--validation-fraction must be above 0: without held-out tunes there is nothing to compare with"
-        );
-    }
-    let parts = split(&all, args.seed, args.validation_fraction);
-    parts
-        .check(args.validation_fraction)
-        .with_context(|| format!("cannot judge by {}", load::corpus_name(&args.corpus)))?;
+    let (parts, corpus) = sides(&args)?;
     let training = Training::new(&parts.train);
-    let known = histograms(&parts.train);
     let judged = Judged {
         file: load::corpus_name(std::slice::from_ref(&args.file)),
-        corpus: load::corpus_name(&args.corpus),
-        training: parts.train.len(),
-        generated: judge(&tunes, &training, &known),
-        held_out: judge(&parts.held_out, &training, &known),
-        known,
+        corpus: load::corpus_name(&corpus),
+        training_tunes: parts.train.len(),
+        generated: judge(&tunes, &training),
+        held_out: judge(&parts.held_out, &training),
+        training,
     };
     if let Some(path) = &args.html {
         output::write(path, page::html(&judged).as_bytes())?;
@@ -83,6 +76,32 @@ pub fn run(args: Args) -> Result<()> {
         return output::print_json(&json(&judged));
     }
     output::print(&table(&judged, args.list))
+}
+
+/// The training and the held-out tunes, and the paths that they come from.
+fn sides(args: &Args) -> Result<(Split, Vec<PathBuf>)> {
+    let (parts, corpus, fraction) = match &args.run {
+        Some(run) => {
+            let snapshot = load::snapshot(run)?;
+            let fraction = snapshot.settings.validation_fraction;
+            if fraction == 0.0 {
+                bail!("{} held no tunes out, so there is nothing to compare with", run.display());
+            }
+            let (parts, corpus) = load::tunes_of_run(run, &snapshot, &args.corpus)?;
+            (parts, corpus, fraction)
+        }
+        None => {
+            let fraction = args.validation_fraction;
+            if fraction == 0.0 {
+                bail!(
+                    "--validation-fraction must be above 0: without held-out tunes there is nothing to compare with"
+                );
+            }
+            (split(&load::corpus(&args.corpus)?, args.seed, fraction), args.corpus.clone(), fraction)
+        }
+    };
+    parts.check(fraction).with_context(|| format!("cannot judge by {}", load::corpus_name(&corpus)))?;
+    Ok((parts, corpus))
 }
 
 #[derive(Serialize)]
@@ -104,7 +123,7 @@ struct Json<'a> {
 
 fn json(judged: &Judged) -> Json<'_> {
     Json {
-        training_tunes: judged.training,
+        training_tunes: judged.training_tunes,
         generated: side(&judged.generated),
         held_out: side(&judged.held_out),
     }
@@ -214,7 +233,7 @@ fn rows(judged: &Judged) -> [(&'static str, Vec<Row>); 3] {
 }
 
 fn table(judged: &Judged, list: bool) -> String {
-    let Judged { generated, held_out, training, .. } = judged;
+    let Judged { generated, held_out, training_tunes: training, .. } = judged;
     let mut text = String::new();
     if list {
         let mut order: Vec<_> = generated.tunes.iter().collect();

@@ -1,8 +1,9 @@
 //! A judgement as one HTML file that needs nothing else.
 
-use super::chart::{Series, bars, escape};
+use super::chart::{Chart, Series, bars};
 use super::{Judged, Row, rows};
 use crate::abc::Fraction;
+use crate::html::{escaped, filled};
 use crate::judge::{Counts, Histograms, JudgedTune, Judgement};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -15,62 +16,53 @@ const RARE: f64 = 0.001;
 const DEGREES: [&str; 12] = ["1", "♭2", "2", "♭3", "3", "4", "♯4", "5", "♭6", "6", "♭7", "7"];
 
 pub fn html(judged: &Judged) -> String {
-    let Judged { file, corpus, training, generated, held_out, .. } = judged;
+    let Judged { file, corpus, training_tunes, generated, held_out, .. } = judged;
     let about = format!(
-        "{} generated tunes and {} held-out tunes of {}, against its {training} training tunes.",
+        "{} generated tunes and {} held-out tunes of {}, against its {training_tunes} training tunes.",
         generated.tunes.len(),
         held_out.tunes.len(),
         corpus
     );
-    let mut page = String::new();
-    let mut rest = FRAME;
-    // The frame has each of these names once or more, between at signs.
-    while let Some((before, after)) = rest.split_once('@') {
-        page.push_str(before);
-        let Some((name, after)) = after.split_once('@') else { break };
-        match name {
-            "title" => page.push_str(&escape(&format!("{file}, judged"))),
-            "about" => page.push_str(&escape(&about)),
-            "scores" => scores(&mut page, judged),
-            "plots" => plots(&mut page, judged),
-            "tunes" => tunes(&mut page, &generated.tunes),
-            // An at-rule of the style.
-            _ => {
-                page.push('@');
-                rest = &rest[before.len() + 1..];
-                continue;
-            }
-        }
-        rest = after;
-    }
-    page + rest
+    let parts = [
+        ("title", escaped(&format!("{file}, judged"))),
+        ("about", escaped(&about)),
+        ("scores", scores(judged)),
+        ("plots", plots(judged)),
+        ("tunes", tunes(&generated.tunes)),
+    ];
+    filled(FRAME, &parts)
 }
 
-fn scores(page: &mut String, judged: &Judged) {
+fn scores(judged: &Judged) -> String {
+    let mut page = String::new();
     for (group, rows) in rows(judged) {
         let _ = writeln!(page, "<tbody><tr class=\"group\"><th colspan=\"4\">{group}</th></tr>");
         for Row { name, values: [a, b], about } in rows {
             let _ = writeln!(
                 page,
                 "<tr><td>{name}</td><td class=\"number\">{a}</td><td class=\"number\">{b}</td><td class=\"about\">{}</td></tr>",
-                escape(about)
+                escaped(about)
             );
         }
         page.push_str("</tbody>\n");
     }
+    page
 }
 
-fn plots(page: &mut String, judged: &Judged) {
-    let Judged { generated, held_out, known, .. } = judged;
+fn plots(judged: &Judged) -> String {
+    let mut page = String::new();
+    let Judged { generated, held_out, training, .. } = judged;
     let sides = [
         ("generated", "generated", &generated.histograms),
         ("held out", "held-out", &held_out.histograms),
-        ("training", "training", known),
+        ("training", "training", training.histograms()),
     ];
-    let mut plot = |title: &str, about: &str, labels: Vec<String>, series: Vec<Series<'_>>, share: bool| {
-        let picture = bars(title, &labels, &series, share);
-        let _ = writeln!(page, "<h3>{title}</h3>\n<p>{about}</p>\n<div class=\"plot\">{picture}</div>");
-    };
+    let mut plot =
+        |title: &str, about: &str, axes: [&str; 2], labels: Vec<String>, series: Vec<Series<'_>>| {
+            let [axis, of] = axes;
+            let picture = bars(&Chart { about: title, axis, of, labels: &labels, series: &series });
+            let _ = writeln!(page, "<h3>{title}</h3>\n<p>{about}</p>\n<div class=\"plot\">{picture}</div>");
+        };
     let of = |counts: &dyn Fn(&Histograms) -> Vec<f64>| -> Vec<Series<'_>> {
         sides.iter().map(|(name, class, h)| Series { name, class, values: counts(h) }).collect()
     };
@@ -81,17 +73,17 @@ fn plots(page: &mut String, judged: &Judged) {
     plot(
         "Notes of the scale",
         "Notes by their distance from the tonic; 1 is the tonic, ♭3 a minor third.",
+        ["degree of the scale", "share of the notes"],
         DEGREES.map(str::to_string).to_vec(),
         of(&|h| shares(&h.pitch_classes, &classes)),
-        true,
     );
     let steps: Vec<i32> = (-12..=12).collect();
     plot(
         "Steps from note to note",
         "In semitones, down and up; an octave counts those beyond it too.",
-        steps.iter().map(i32::to_string).collect(),
+        ["semitones", "share of the steps"],
+        steps.iter().map(|step| step.to_string().replace('-', "−")).collect(),
         of(&|h| shares(&h.intervals, &steps)),
-        true,
     );
     let lengths: BTreeSet<Fraction> =
         sides.iter().flat_map(|(_, _, h)| h.durations.0.keys().copied()).collect();
@@ -100,9 +92,9 @@ fn plots(page: &mut String, judged: &Judged) {
     plot(
         "Lengths",
         "Of notes and rests, as parts of a whole note; those below a thousandth on every side are left out.",
+        ["part of a whole note", "share of all"],
         lengths.iter().map(Fraction::to_string).collect(),
         of(&|h| shares(&h.durations, &lengths)),
-        true,
     );
     let pair = |of: &dyn Fn(&Judgement) -> Vec<f64>| {
         vec![
@@ -113,9 +105,9 @@ fn plots(page: &mut String, judged: &Judged) {
     plot(
         "Repetition",
         "Bars whose notes are those of the bar so many bars before, as the tune is written.",
+        ["bars before", "share of the bars"],
         (1..=generated.lags.len()).map(|lag| lag.to_string()).collect(),
         pair(&|side| side.lags.clone()),
-        true,
     );
     // Widths that all tunes fall into.
     let copied = |side: &Judgement| side.tunes.iter().map(|t| t.novelty.notes.length).collect::<Vec<_>>();
@@ -129,35 +121,37 @@ fn plots(page: &mut String, judged: &Judged) {
     plot(
         "Copied notes",
         "Tunes by the longest run of notes that stands in a training tune, whatever the key.",
+        ["notes copied", "share of the tunes"],
         (0..count).map(label).collect(),
         pair(&|side| {
             let lengths = copied(side);
             let share = |k: usize| lengths.iter().filter(|n| **n / width == k).count() as f64;
             (0..count).map(|k| share(k) / lengths.len().max(1) as f64).collect()
         }),
-        true,
     );
+    page
 }
 
-fn tunes(page: &mut String, tunes: &[JudgedTune]) {
+fn tunes(tunes: &[JudgedTune]) -> String {
     let mut order: Vec<_> = tunes.iter().collect();
     order.sort_by(|a, b| b.score.overall.total_cmp(&a.score.overall));
-    page.push_str("<tbody>\n");
+    let mut page = String::from("<tbody>\n");
     for JudgedTune { name, score, novelty } in order {
         let (nearest, similarity) = match &novelty.nearest {
-            Some(nearest) => (escape(&nearest.tune), format!("{:.2}", nearest.similarity)),
+            Some(nearest) => (escaped(&nearest.tune), format!("{:.2}", nearest.similarity)),
             None => ("none".to_string(), String::new()),
         };
         let _ = writeln!(
             page,
             "<tr><td>{}</td><td class=\"number\">{:.3}</td><td class=\"number\">{} of {}</td><td class=\"number\">{}</td><td>{}</td><td>{nearest}</td><td class=\"number\">{similarity}</td></tr>",
-            escape(name),
+            escaped(name),
             score.overall,
             score.full + score.completed,
             score.bars,
             novelty.notes.length,
-            escape(&novelty.notes.tune),
+            escaped(&novelty.notes.tune),
         );
     }
     page.push_str("</tbody>\n");
+    page
 }

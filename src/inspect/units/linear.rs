@@ -29,7 +29,7 @@ impl Gram {
 
     /// The weights `[inputs + 1]`, the constant last, that come nearest to each target over the samples. A target is the sums
     /// `Σ x·y`, `Σ y`, of [`Target`]. A little is added to the diagonal (ridge regression), so that there always is a solution.
-    pub fn solve(&self, targets: &[Target]) -> Vec<Vec<f64>> {
+    pub fn solve(&self, targets: &[&Target]) -> Vec<Vec<f64>> {
         let n = self.size;
         let mean = (0..n).map(|i| self.products[i * n + i]).sum::<f64>() / n as f64;
         let mut factor = vec![0.0; n * n];
@@ -105,14 +105,14 @@ mod tests {
             plane.add(&x, 2.0 * f64::from(a) - 0.5 * f64::from(b) + 3.0);
             constant.add(&x, 7.0);
         }
-        let w = gram.solve(&[plane, constant]);
+        let w = gram.solve(&[&plane, &constant]);
         assert!((predict(&w[0], &[0.5, -1.0, -0.5]) - 4.5).abs() < 1e-4, "{w:?}");
         assert!((predict(&w[1], &[0.5, -1.0, -0.5]) - 7.0).abs() < 1e-4, "{w:?}");
     }
 
     #[test]
     fn nothing_is_no_panic() {
-        let w = Gram::new(2).solve(&[Target::new(2)]);
+        let w = Gram::new(2).solve(&[&Target::new(2)]);
         assert!(w[0].iter().all(|w| w.is_finite()));
     }
 }

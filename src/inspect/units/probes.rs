@@ -88,9 +88,18 @@ pub fn probes(
         return None;
     }
 
-    let solve = |l: usize, f: usize| grams[l][usize::from(FEATURES[f].music)].solve(&targets[l][f]);
-    let weights: Vec<Vec<Vec<Vec<f64>>>> =
-        (0..layers).map(|l| (0..COUNT).map(|f| solve(l, f)).collect()).collect();
+    // `[L][COUNT][width]`: the weights. The features of all characters and those of music have one matrix each.
+    let mut weights: Vec<Vec<Vec<Vec<f64>>>> = vec![vec![Vec::new(); COUNT]; layers];
+    for (l, weights) in weights.iter_mut().enumerate() {
+        for music in [false, true] {
+            let features: Vec<usize> = (0..COUNT).filter(|&f| FEATURES[f].music == music).collect();
+            let of_all: Vec<&Target> = features.iter().flat_map(|&f| &targets[l][f]).collect();
+            let mut solutions = grams[l][usize::from(music)].solve(&of_all).into_iter();
+            for f in features {
+                weights[f] = solutions.by_ref().take(width(FEATURES[f].kind)).collect();
+            }
+        }
+    }
     let frequent = |counts: &[f64]| (0..counts.len()).max_by(|&a, &b| counts[a].total_cmp(&counts[b]));
     let mut measured = vec![Measured { layers: vec![0.0; layers], ..Measured::default() }; COUNT];
     let flow = labelled.read(recorder, settings.rows, &mut |step, tune, character| {

@@ -169,15 +169,17 @@ impl Trained {
         let logits = self.net().linear.forward(counted).flatten::<2>(0, 1);
         self.loss.forward(logits, self.targets.clone())
     }
+}
 
-    fn squares(gradients: &GradientsParams, id: ParamId, matrix: bool) -> Result<f64> {
-        const MISSING: &str = "a parameter without a gradient";
-        let sum = if matrix {
-            gradients.get::<2>(id).ok_or(MISSING)?.square().sum()
-        } else {
-            gradients.get::<1>(id).ok_or(MISSING)?.square().sum()
-        };
-        Ok(sum.into_scalar::<f32>().into())
+/// The gradient of a parameter, a matrix's row after row.
+fn gradient(gradients: &GradientsParams, id: ParamId, matrix: bool) -> Result<Tensor<1>> {
+    let found = if matrix { gradients.get::<2>(id).map(|g| g.flatten(0, 1)) } else { gradients.get::<1>(id) };
+    Ok(found.ok_or("a parameter without a gradient")?)
+}
+
+fn scale_gradient<const D: usize>(gradients: &mut GradientsParams, id: ParamId, scale: f64) {
+    if let Some(gradient) = gradients.remove::<D>(id) {
+        gradients.register(id, gradient.mul_scalar(scale));
     }
 }
 
@@ -198,37 +200,38 @@ impl Training for Trained {
         let parameters = net.parameters()?;
         let mut squares = 0.0;
         for (_, id, matrix) in &parameters {
-            squares += Self::squares(&gradients, *id, *matrix)?;
+            let sum = gradient(&gradients, *id, *matrix)?.square().sum();
+            squares += f64::from(sum.into_scalar::<f32>());
         }
         if let Some(scale) = contract::clipping(squares, self.job.clip_norm) {
             for (_, id, matrix) in parameters {
-                if matrix {
-                    let gradient = gradients.remove::<2>(id).ok_or("a parameter without a gradient")?;
-                    gradients.register(id, gradient.mul_scalar(scale));
-                } else {
-                    let gradient = gradients.remove::<1>(id).ok_or("a parameter without a gradient")?;
-                    gradients.register(id, gradient.mul_scalar(scale));
-                }
+                let scaled = if matrix { scale_gradient::<2> } else { scale_gradient::<1> };
+                scaled(&mut gradients, id, scale);
             }
         }
         self.net = Some(self.optimizer.step(self.job.learning_rate, net, gradients));
         Ok(())
     }
 
-    fn norms(&mut self) -> Result<BTreeMap<String, f64>> {
+    fn named_gradients(&mut self) -> Result<BTreeMap<String, Vec<f64>>> {
         let gradients = self.gradients.as_ref().ok_or("no gradients")?;
-        let mut squares = BTreeMap::new();
+        let mut named = BTreeMap::<_, Vec<f64>>::new();
         for (name, id, matrix) in self.net().parameters()? {
-            const MISSING: &str = "a parameter without a gradient";
-            let data = if matrix {
-                gradients.get::<2>(id).ok_or(MISSING)?.into_data()
-            } else {
-                gradients.get::<1>(id).ok_or(MISSING)?.into_data()
+            let data = gradient(gradients, id, matrix)?.into_data();
+            let values = contract::wide(&data.try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?);
+            // The gates come in PyTorch's order; a linear layer's weight, [in, out] here, is turned back.
+            let (linear, outputs) = match name.as_str() {
+                "embedding.weight" => (false, 0),
+                "linear.weight" => (true, self.job.vocabulary),
+                _ => (matrix, self.job.hidden),
             };
-            let values = data.try_to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
-            *squares.entry(name).or_insert(0.0) += contract::squares(&values);
+            named.entry(name).or_default().extend(if linear {
+                contract::turned(&values, outputs)
+            } else {
+                values
+            });
         }
-        Ok(squares.into_iter().map(|(name, squares)| (name, squares.sqrt())).collect())
+        Ok(named)
     }
 }
 

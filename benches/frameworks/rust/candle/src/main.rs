@@ -106,22 +106,22 @@ impl Trained {
             .collect::<candle_core::Result<BTreeMap<_, _>>>()?;
         let named = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let params = ParamsAdamW { lr: job.learning_rate, weight_decay: 0.0, ..ParamsAdamW::default() };
-        let targets = inputs.counted(job);
+        let targets = batch_first(inputs.counted(job), job.batch)?.flatten_all()?;
         Ok(Trained {
             net: Net::new(job, named)?,
             optimizer: AdamW::new(vars.values().cloned().collect(), params)?,
             vars,
             gradients: None,
             tokens: batch_first(&inputs.tokens, job.batch)?,
-            targets: Tensor::from_slice(targets, targets.len(), &Device::Cpu)?,
+            targets,
             first: job.first(),
             clip_norm: job.clip_norm,
         })
     }
 
     fn loss(&self) -> Result<Tensor> {
-        let outputs = self.net.outputs(&self.tokens)?.transpose(0, 1)?;
-        let counted = outputs.narrow(0, self.first, outputs.dim(0)? - self.first)?.flatten(0, 1)?;
+        let outputs = self.net.outputs(&self.tokens)?;
+        let counted = outputs.narrow(1, self.first, outputs.dim(1)? - self.first)?.flatten(0, 1)?;
         let logits = self.net.linear.forward(&counted)?;
         Ok(candle_nn::loss::cross_entropy(&logits, &self.targets)?)
     }
@@ -158,14 +158,14 @@ impl Training for Trained {
         Ok(self.optimizer.step(&gradients)?)
     }
 
-    fn norms(&mut self) -> Result<BTreeMap<String, f64>> {
+    fn named_gradients(&mut self) -> Result<BTreeMap<String, Vec<f64>>> {
         let gradients = self.gradients.as_ref().ok_or("no gradients")?;
-        let norm = |(name, var): (&String, &Var)| -> Result<_> {
+        let named = |(name, var): (&String, &Var)| -> Result<_> {
             let gradient = gradients.get(var).ok_or("a parameter without a gradient")?;
             let values = gradient.flatten_all()?.to_vec1::<f32>()?;
-            Ok((name.replace("bias_ih", "bias"), contract::squares(&values).sqrt()))
+            Ok((name.replace("bias_ih", "bias"), contract::wide(&values)))
         };
-        self.vars.iter().map(norm).collect()
+        self.vars.iter().map(named).collect()
     }
 }
 

@@ -55,8 +55,8 @@ pub trait Training {
     /// Clips the gradients kept and lets Adam take a step.
     fn update(&mut self) -> Result<()>;
 
-    /// The norm of each parameter's gradient, by Hornpipe's names.
-    fn norms(&mut self) -> Result<BTreeMap<String, f64>>;
+    /// The gradient of each parameter by Hornpipe's names, in PyTorch's layout, row-major.
+    fn named_gradients(&mut self) -> Result<BTreeMap<String, Vec<f64>>>;
 
     /// A whole step.
     fn step(&mut self) -> Result<()> {
@@ -98,9 +98,20 @@ pub fn locked(name: &str) -> String {
     found.map_or("?".into(), |line| line.trim_start_matches("version = ").trim_matches('"').into())
 }
 
-/// The sum of the squares, in f64.
-pub fn squares(values: &[f32]) -> f64 {
-    values.iter().map(|&value| f64::from(value).powi(2)).sum()
+/// The numbers in f64.
+pub fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| value.into()).collect()
+}
+
+/// A matrix `[rows, columns]`, row-major, turned.
+pub fn turned(values: &[f64], columns: usize) -> Vec<f64> {
+    (0..columns).flat_map(|column| values[column..].iter().step_by(columns).copied()).collect()
+}
+
+/// The product with a fixed vector, whose number `k` is `hash(k) / 2^31 - 1`: `harness/reference.py` has the same.
+fn product(values: &[f64]) -> f64 {
+    let hash = |k: u64| k.wrapping_mul(2_654_435_761) as u32;
+    values.iter().zip(0..).map(|(value, k)| value * (f64::from(hash(k)) / 2_147_483_648.0 - 1.0)).sum()
 }
 
 /// Answers the driver until it closes the pipe.
@@ -195,13 +206,18 @@ fn timed(work: &mut Work, part: &str, inputs: &Inputs, at: &mut usize) -> Result
 /// Loss and gradients of the first batch, and how far the loss falls.
 fn check_training(mut training: Box<dyn Training>) -> Result<Value> {
     let loss = training.gradients()?;
-    let groups = training.norms()?;
-    let norm = groups.values().map(|norm| norm * norm).sum::<f64>().sqrt();
+    let gradients = training.named_gradients()?;
+    let products: BTreeMap<_, _> = gradients.iter().map(|(name, g)| (name, product(g))).collect();
+    let norms: BTreeMap<_, _> =
+        gradients.iter().map(|(name, g)| (name, g.iter().map(|g| g * g).sum::<f64>().sqrt())).collect();
+    let norm = norms.values().map(|norm| norm * norm).sum::<f64>().sqrt();
     for _ in 0..UPDATES {
         training.step()?;
     }
     let fall = loss - training.forward()?;
-    Ok(json!({ "loss": loss, "gradient_norm": norm, "gradients": groups, "fall": fall }))
+    Ok(json!({
+        "loss": loss, "gradient_norm": norm, "gradients": norms, "products": products, "fall": fall
+    }))
 }
 
 /// The loss of what follows each character, or of what follows the window; and the root mean square of the logits.

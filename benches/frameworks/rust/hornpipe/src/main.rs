@@ -97,11 +97,11 @@ impl Training for Trained {
         Ok(())
     }
 
-    fn norms(&mut self) -> Result<BTreeMap<String, f64>> {
+    fn named_gradients(&mut self) -> Result<BTreeMap<String, Vec<f64>>> {
         let gradients = self.engine.last_gradients();
         let tensors = gradients.layout().tensors().iter().enumerate();
         Ok(tensors
-            .map(|(index, tensor)| (tensor.name.clone(), contract::squares(gradients.slice(index)).sqrt()))
+            .map(|(index, tensor)| (tensor.name.clone(), contract::wide(gradients.slice(index))))
             .collect())
     }
 }

@@ -202,9 +202,14 @@ impl Training for Trained {
         Ok(())
     }
 
-    fn norms(&mut self) -> Result<BTreeMap<String, f64>> {
+    fn named_gradients(&mut self) -> Result<BTreeMap<String, Vec<f64>>> {
         let kept = self.kept.as_mut().ok_or("no gradients")?;
-        Ok(Self::named(kept).into_iter().map(|(name, g)| (name, Self::norm(g))).collect())
+        let named = Self::named(kept).into_iter().map(|(name, g)| {
+            // The embedding is [E, V] here.
+            let g = if name == "embedding.weight" { g.t() } else { g.view() };
+            (name, g.iter().copied().collect())
+        });
+        Ok(named.collect())
     }
 }
 
