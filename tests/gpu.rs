@@ -405,7 +405,7 @@ impl Observer for Watch<'_> {
 /// A small network on the first built-in tunes, one epoch.
 fn small() -> (Settings, Data) {
     let tunes = hornpipe::corpus::parse("built in", composer::BUILT_IN.as_bytes()).expect("tunes");
-    let corpus = Corpus { tunes: tunes.into_iter().take(60).collect() };
+    let corpus = Corpus { tunes: tunes.into_iter().take(30).collect() };
     let settings = Settings {
         epochs: 1,
         batch_size: 7,

@@ -50,6 +50,8 @@ fn a_build_without_gpus_says_how_to_get_one() {
 #[cfg(feature = "gpu")]
 mod with_gpus {
     use super::*;
+    use hornpipe::checkpoint::Checkpoint;
+    use hornpipe::train::Snapshot;
     use hornpipe_kernels::gpu::adapters;
 
     /// The device to test on; none, with a message, where there is none and `HORNPIPE_GPU` does not demand one.
@@ -80,27 +82,74 @@ mod with_gpus {
             hornpipe().args(["bench", "devices"]).assert().success().stdout(predicate::str::contains(name));
         }
         let refusal = hornpipe().args(["bench", "train", "--device", "gpu:no such card"]).assert().failure();
-        refusal.stderr(predicate::str::contains("no GPU is called no such card; there is 0 ("));
+        refusal.stderr(
+            predicate::str::is_match(r"no GPU is called no such card; there (is|are) 0 \(")
+                .expect("a pattern"),
+        );
     }
 
+    /// The step that a run stands at.
+    fn step(run: &Path) -> u64 {
+        let checkpoint = Checkpoint::load(&run.join("last.hornpipe")).expect("a checkpoint");
+        Snapshot::from_checkpoint(&checkpoint).expect("of a run").progress.step
+    }
+
+    /// Stopped early on one device, it goes on to its end on the other; what is at its end has nothing left to do on either.
     #[test]
     fn a_run_goes_on_elsewhere_and_a_model_writes_the_same_tune_anywhere() {
         let Some(device) = device() else { return };
         let folder = tempfile::tempdir().expect("a folder");
-        let run = folder.path().join("run");
-        train(&run, &device).assert().success().stderr(predicate::str::contains("device: "));
-        let path = run.to_str().expect("a path");
-        let written = |device: &str| {
-            let flags = ["generate", path, "--seed", "3", "--length", "40", "--device", device];
-            hornpipe().args(flags).assert().success().get_output().stdout.clone()
-        };
-        assert_eq!(written(&device), written("cpu"));
-        let measured = |device: &str| {
-            json(hornpipe().args(["evaluate", path, "--json", "--device", device]))["nats_per_char"].as_f64()
-        };
-        let (there, here) = (measured(&device).expect("a number"), measured("cpu").expect("a number"));
-        assert!((there - here).abs() <= 1e-4 * here, "{there} and {here}");
-        hornpipe().args(["train", "--resume", path, "--device", "cpu"]).assert().success();
+        for (name, first, second) in [("there", device.as_str(), "cpu"), ("here", "cpu", device.as_str())] {
+            let run = folder.path().join(name);
+            let path = run.to_str().expect("a path");
+            let mut begun = train(&run, first);
+            begun.args(["--max-minutes", "0.000001"]).assert().success();
+            assert!(step(&run) < 4, "stopped early");
+            let resume = |device: &str| {
+                let mut command = hornpipe();
+                command.args(["train", "--resume", path, "--device", device]);
+                command.assert().success()
+            };
+            resume(second);
+            assert_eq!(step(&run), 4, "the other device took the rest");
+            let end = std::fs::read(run.join("last.hornpipe")).expect("a checkpoint");
+            for device in [first, second] {
+                resume(device);
+                assert!(
+                    end == std::fs::read(run.join("last.hornpipe")).expect("a checkpoint"),
+                    "nothing left to do"
+                );
+            }
+            let written = |device: &str| {
+                let flags = ["generate", path, "--seed", "3", "--length", "40", "--device", device];
+                hornpipe().args(flags).assert().success().get_output().stdout.clone()
+            };
+            assert_eq!(written(first), written(second));
+            let measured = |device: &str| {
+                let report = json(hornpipe().args(["evaluate", path, "--json", "--device", device]));
+                report["nats_per_char"].as_f64().expect("a number")
+            };
+            let (there, here) = (measured(first), measured(second));
+            assert!((there - here).abs() <= 1e-5 * here, "{there} and {here}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_before_anything_is_made() {
+        let Some(device) = device() else { return };
+        let shape = ["--seq-len", "65536", "--batch-size", "65536", "--hidden", "8", "--layers", "1"];
+        let refusal = hornpipe().args(["bench", "train", "--device", &device]).args(shape).assert().failure();
+        // Either this machine has no room for the batch, or the GPU none for its array.
+        refusal.stderr(
+            predicate::str::is_match("(needs at least|there is no room for) .* lower ").expect("a pattern"),
+        );
+        let shape = ["--seq-len", "512", "--batch-size", "8192", "--hidden", "256", "--layers", "1"];
+        let refusal = hornpipe().args(["bench", "train", "--device", &device]).args(shape).assert();
+        let limit = adapters().iter().map(|info| info.array_bytes).max().unwrap_or(0);
+        if limit < 16 * 512 * 8192 * 256 {
+            let sentence = "there is no room for the gates of layer 0: 17180 MB in one array, ";
+            refusal.failure().stderr(predicate::str::contains(sentence));
+        }
     }
 
     #[test]

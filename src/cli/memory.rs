@@ -1,21 +1,27 @@
 //! Whether a network fits into this machine's memory: a sentence before it is tried, where the system would end the program.
 
+use super::device::Device;
 use crate::nn::{Layout, ModelConfig};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 
-/// Refuses a network that needs more memory than there is. The count leaves out much (packed weights, what only some threads
-/// need), so what it refuses could not have run.
+/// Refuses a network that needs more memory than this machine has. The count leaves out much (packed weights, what only some threads
+/// need), so what it refuses could not have run. On a GPU the activations are the device's affair: it refuses by itself what it has no
+/// room for.
 ///
 /// # Errors
 /// Says how much it needs and how much there is. Where the system does not tell, nothing is refused.
 pub fn check(
+    device: &Device,
     config: &ModelConfig,
     optimizer: Optimizer,
     (steps, rows): (usize, usize),
     shard_rows: usize,
 ) -> Result<()> {
-    let needed = needed(config, optimizer, (steps, rows), shard_rows);
+    let needed = match device {
+        Device::Cpu => needed(config, optimizer, (steps, rows), shard_rows),
+        Device::Gpu(_) => held(config, optimizer, (steps, rows)),
+    };
     match available() {
         Some(available) if needed > available => bail!(
             "this needs at least {:.1} GB of memory and {:.1} GB are free; lower --hidden, --layers, --batch-size or --seq-len",
@@ -51,22 +57,24 @@ fn kept(config: &ModelConfig) -> f64 {
     (config.cell.gates() + config.cell.states().len()) as f64
 }
 
-/// Bytes that training needs at least.
+/// Bytes that training on the CPU needs at least.
 fn needed(
     config: &ModelConfig,
     optimizer: Optimizer,
     (steps, rows): (usize, usize),
     shard_rows: usize,
 ) -> f64 {
-    let (t, b, r) = (steps as f64, rows as f64, shard_rows.min(rows) as f64);
-    let (h, l, v) = (config.hidden as f64, config.layers as f64, config.vocabulary as f64);
-    // Weights, gradients, moments.
-    let parameters = Layout::new(config).len() as f64 * (2 + optimizer.moment_names().len()) as f64;
     // Of one worker: the gates and states of each layer (an LSTM's four, h and c), and the logits.
-    let workspace = t * r * (kept(config) * h * l + v);
-    let state = config.cell.states().len() as f64 * l * b * h;
-    let batch = 3.0 * t * b;
-    4.0 * (parameters + workspace + state + batch)
+    let numbers = kept(config) * (config.hidden * config.layers) as f64 + config.vocabulary as f64;
+    held(config, optimizer, (steps, rows)) + 4.0 * steps as f64 * shard_rows.min(rows) as f64 * numbers
+}
+
+/// Bytes that this machine holds wherever the network runs: weights, gradients, moments, a state and a batch.
+fn held(config: &ModelConfig, optimizer: Optimizer, (steps, rows): (usize, usize)) -> f64 {
+    let parameters = Layout::new(config).len() as f64 * (2 + optimizer.moment_names().len()) as f64;
+    let state = (config.cell.states().len() * config.layers) as f64 * rows as f64 * config.hidden as f64;
+    let batch = 3.0 * steps as f64 * rows as f64;
+    4.0 * (parameters + state + batch)
 }
 
 /// Bytes that the system would still give, swap counted in.
@@ -98,5 +106,23 @@ mod tests {
         assert!((bytes(&settings)..300e6).contains(&estimated), "{estimated}");
         (settings.hidden, settings.layers) = (30_000, 64);
         assert!(bytes(&settings) > 1e12);
+    }
+
+    #[test]
+    fn a_gpu_has_the_activations_and_this_machine_the_rest() {
+        let settings = Preset::Article.settings();
+        let (model, optimizer) = (settings.model(93), settings.optimizer);
+        // A shard of all rows: 10^9 steps of gates that no machine has room for, and that a GPU is not asked for here.
+        let (shape, rows) = ((1_000_000, 1_000), 1_000);
+        let check = |device: &Device, shape| check(device, &model, optimizer, shape, rows);
+        if available().is_some_and(|free| free < 1e12) {
+            check(&Device::Cpu, shape).expect_err("too much");
+        }
+        let (cpu, gpu) = (needed(&model, optimizer, shape, rows), held(&model, optimizer, shape));
+        assert!(gpu < 12e9 + 100e6 && cpu > 4.0 * 1e9 * 6.0 * 768.0, "{cpu} {gpu}");
+        assert!(check(&Device::Gpu(String::new()), (100, 1_000)).is_ok());
+        // Weights alone that no machine has room for.
+        let large = ModelConfig { hidden: 30_000, layers: 64, ..model };
+        assert!(held(&large, optimizer, (1, 1)) > 1e12);
     }
 }

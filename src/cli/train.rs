@@ -142,7 +142,7 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
     }
     let model = settings.model(data.vocabulary.len());
     let batch = (settings.seq_len, settings.batch_size);
-    memory::check(&model, settings.optimizer, batch, settings.shard_rows)?;
+    memory::check(&args.device, &model, settings.optimizer, batch, settings.shard_rows)?;
     let parameters = match base {
         Some(base) => base.parameters,
         None => settings.init.parameters(&model, settings.seed),

@@ -118,6 +118,7 @@ impl Shape {
         if !SIZES.contains(&rows) || !(1..=rows).contains(&shard_rows) {
             bail!("--batch-size must be from 1 to 65536, and --shard-rows from 1 to it");
         }
+        memory::check(&self.device, &config, optimizer, (steps, rows), shard_rows)?;
         let gemm = Gemm::detect()?;
         if let Device::Gpu(choice) = &self.device {
             let parameters = formula::parameters(&config);
@@ -134,7 +135,6 @@ impl Shape {
                 gauge: None,
             });
         }
-        memory::check(&config, optimizer, (steps, rows), shard_rows)?;
         let engine = engine(&config, optimizer, rows, shard_rows, self.threads)?;
         let (threads, path, device) = (engine.threads(), engine.path(), "cpu".to_string());
         Ok(Subject { engine: Box::new(engine), gemm, threads, shard_rows, path, device, gauge: None })

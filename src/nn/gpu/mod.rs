@@ -116,11 +116,6 @@ impl GpuEngine {
         }
     }
 
-    /// The device.
-    pub fn gpu(&self) -> &Gpu {
-        &self.gpu
-    }
-
     /// Keeps the first failure.
     fn fail(&self, error: GpuError) {
         self.failure.get_or_init(|| error);
