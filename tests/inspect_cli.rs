@@ -78,7 +78,7 @@ fn bad_texts_for_a_trace() {
     };
     refusal(&["--text", "abc\\n€ é"], "'€' (line 2), 'é' (line 2)");
     refusal(&["--text", ""], "the text is empty");
-    refusal(&["--file", &folder.file("empty.txt", "")], "the text is empty");
+    refusal(&["--file", &folder.file("empty.txt", "")], "empty.txt is empty");
     refusal(&["--file", &folder.file("latin.txt", b"caf\xE9")], "latin.txt is not UTF-8");
     refusal(&["--file", &folder.arg("nowhere")], "cannot read");
     refusal(&["--text", "a", "--file", "b"], "cannot be used with");

@@ -137,7 +137,10 @@ fn flags_that_are_settings_are_refused() {
 fn what_is_no_run_is_refused() {
     let folder = Folder::new();
     refused_with(&mut resume(&folder, "nowhere", ""), "run.json");
-    refused_with(&mut resume(&folder, "corpus.abc", ""), "takes the folder of a run");
+    refused_with(
+        &mut resume(&folder, "corpus.abc", ""),
+        "the folder of a run, such as runs/NAME, has that file",
+    );
     stopped(&folder, "many-to-many");
     let path = folder.path("run/last.hornpipe");
     let bytes = fs::read(&path).unwrap();

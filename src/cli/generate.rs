@@ -6,7 +6,7 @@ use super::output::{self, tell, thousands};
 use super::progress::Bar;
 use super::{interrupt, load};
 use crate::abc::{Constraints, Key, Meter, fields};
-use crate::corpus::{READ_LIMIT, read_file};
+use crate::corpus::{READ_LIMIT, decode, read_file};
 use crate::generate::{Generated, Prime, Request, Sampling, best_of, generate, number_tunes};
 use crate::judge::{Rating, Training, rate};
 use crate::nn::Engine;
@@ -321,8 +321,7 @@ fn prime(args: &Args, snapshot: &Snapshot, seed: u64) -> Result<Prime> {
     }
     if let Some(path) = &args.prime_file {
         let (name, bytes) = read_file(path, READ_LIMIT)?;
-        let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
-        return Ok(Prime::Text(encode(&args.given(text)?)?));
+        return Ok(Prime::Text(encode(&args.given(decode(&name, &bytes)?.to_string())?)?));
     }
     if let Some(path) = &args.random_window {
         let corpus = load::corpus(std::slice::from_ref(path))?;

@@ -29,7 +29,7 @@ pub mod windows;
 pub use epoch::{Epoch, Source};
 pub use error::{CorpusError, UnknownCharacter};
 pub use melody::melody;
-pub use parse::parse;
+pub use parse::{decode, parse};
 pub use read::{READ_LIMIT, read, read_file, texts};
 pub use split::{SPLIT_VERSION, Split, fingerprint, split, split_by};
 pub use streams::{StreamEpoch, Streams};

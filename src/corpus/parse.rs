@@ -37,7 +37,10 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Vec<Tune>, CorpusError> {
 }
 
 /// The text of a UTF-8 file without byte-order marks.
-pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, CorpusError> {
+///
+/// # Errors
+/// Where the file is empty or in another encoding, or has such a mark: a sentence that says where.
+pub fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, CorpusError> {
     let name = || name.to_owned();
     if bytes.is_empty() {
         return Err(CorpusError::Empty { name: name() });

@@ -2,7 +2,7 @@
 
 use crate::cli::output::tell;
 use crate::cli::{generate, load};
-use crate::corpus::{READ_LIMIT, parse, read_file};
+use crate::corpus::{READ_LIMIT, decode, parse, read_file};
 use crate::inspect::Reading;
 use crate::train::Snapshot;
 use anyhow::{Context, Result, bail};
@@ -68,6 +68,5 @@ fn read(path: &Path) -> Result<String> {
     if tunes {
         return Ok(parse(&name, &bytes)?.into_iter().map(|tune| tune.text).collect());
     }
-    let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
-    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+    Ok(decode(&name, &bytes)?.replace("\r\n", "\n").replace('\r', "\n"))
 }
