@@ -74,10 +74,10 @@ def peak_gflops(threads):
 
 
 def commit():
-    """The state of Hornpipe that is measured, with a + where files differ from it."""
-    git = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
-    done = subprocess.run(git, cwd=HERE, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    """The state of Hornpipe that is measured, with a + where files other than the record differ from it."""
+    described = subprocess.run(["git", "describe", "--always", "--exclude=*"], cwd=HERE, capture_output=True, text=True)
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":/", ":(exclude)record"], cwd=HERE, capture_output=True)
+    return (described.stdout.strip() or "unknown") + ("+" if changed.returncode else "")
 
 
 def busy_seconds(cpus):

@@ -151,7 +151,8 @@ def differences(found, wanted, rtol):
     groups = found.get("gradients", {})
     pairs += [(f"gradient of {name}", groups.get(name), want, rtol * want) for name, want in wanted.get("gradients", {}).items()]
     products = found.get("products", {})
-    pairs += [(f"gradient of {name} times a fixed vector", products.get(name), want, rtol * wanted["gradients"][name])
+    # Of the gradient's size, or of the product's, which is the greater one where most numbers have one sign.
+    pairs += [(f"gradient of {name} times a fixed vector", products.get(name), want, rtol * max(wanted["gradients"][name], abs(want)))
               for name, want in wanted.get("products", {}).items()]
     # `not <=`, so that NaN differs.
     return [f"{name} is {got}, not {want:.7g}" for name, got, want, within in pairs
