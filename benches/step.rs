@@ -36,7 +36,7 @@ fn engine(rows: usize) -> CpuEngine {
         parameters,
         Optimizer::Adam,
         gemm,
-        default_shard_rows(rows, config.hidden),
+        default_shard_rows(rows, config.hidden, config.vocabulary),
         0,
     )
     .expect("threads");

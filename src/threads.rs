@@ -1,5 +1,7 @@
 //! The threads of one engine.
 
+use hornpipe_kernels::PanelsMut;
+
 /// One thread is the caller's own; more are a pool of Rayon's. Which of them does what changes no result.
 pub(crate) enum Threads {
     One,
@@ -89,6 +91,19 @@ pub(crate) fn for_each_piece<const N: usize>(
         || for_each_piece(threads, low, read_low, body),
         || for_each_piece(threads, high, read_high, body),
     );
+}
+
+/// `pack` on parts of the panels, on all threads.
+pub(crate) fn for_each_part(threads: &Threads, panels: PanelsMut, pack: &(impl Fn(PanelsMut) + Sync)) {
+    if threads.count() == 1 || panels.len() <= CHUNK {
+        return pack(panels);
+    }
+    let whole = panels.len();
+    let (low, high) = panels.halves();
+    if high.len() == whole {
+        return pack(high);
+    }
+    threads.join(|| for_each_part(threads, low, pack), || for_each_part(threads, high, pack));
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod isa;
 pub mod lstm;
 pub mod optimizer;
 mod packed;
+mod panels;
 pub mod peak;
 pub mod simd;
 pub mod softmax;
@@ -38,6 +39,7 @@ pub mod vecmath;
 pub use buffer::Buffer;
 pub use isa::{Isa, IsaError};
 pub use packed::Packed;
+pub use panels::PanelsMut;
 pub use team::Team;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Weights laid out once per optimiser step, so that the kernels read them front to back.
 
+use crate::panels::PanelsMut;
 use crate::simd::{Kernel, Simd};
 use crate::team::{Output, Team};
 use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
@@ -79,29 +80,7 @@ impl Packed {
     /// # Panics
     /// Where the length of `w` is not `N·K`.
     pub fn pack_rows(&mut self, w: &[f32]) {
-        assert_eq!(w.len(), self.outputs * self.depth, "weights [N, K]");
-        let (depth, lanes, hidden) = (self.depth, self.isa.lanes(), self.hidden());
-        let width = PANEL_VECTORS * lanes;
-        for (p, panel) in self.data.chunks_exact_mut((depth * width).max(1)).enumerate() {
-            // A few rows of the panel at a time, so that they stay in the first-level cache while all columns are filled.
-            for (block, rows) in panel.chunks_mut(PACK_ROWS * width).enumerate() {
-                let k = block * PACK_ROWS..block * PACK_ROWS + rows.len() / width;
-                for column in 0..width {
-                    let source = if self.gates {
-                        let unit = p * lanes + column % lanes;
-                        (unit < hidden).then(|| column / lanes * hidden + unit)
-                    } else {
-                        let output = p * width + column;
-                        (output < self.outputs).then_some(output)
-                    };
-                    let Some(row) = source else { continue };
-                    let from = &w[row * depth..(row + 1) * depth][k.clone()];
-                    for (to, &value) in rows[column..].iter_mut().step_by(width).zip(from) {
-                        *to = value;
-                    }
-                }
-            }
-        }
+        self.panels_mut().pack_rows(w);
     }
 
     /// Packs `w [K, N]`, columns in their own order, so a product computes `x · w`.
@@ -109,16 +88,13 @@ impl Packed {
     /// # Panics
     /// Where the length of `w` is not `K·N`, or the room was made for gates.
     pub fn pack_columns(&mut self, w: &[f32]) {
-        assert!(!self.gates, "gate weights are packed by rows");
-        assert_eq!(w.len(), self.outputs * self.depth, "weights [K, N]");
-        let (depth, width) = (self.depth, PANEL_VECTORS * self.isa.lanes());
-        for (p, panel) in self.data.chunks_exact_mut((depth * width).max(1)).enumerate() {
-            let first = p * width;
-            let columns = width.min(self.outputs - first);
-            for (k, row) in panel.chunks_exact_mut(width).enumerate() {
-                row[..columns].copy_from_slice(&w[k * self.outputs + first..][..columns]);
-            }
-        }
+        self.panels_mut().pack_columns(w);
+    }
+
+    /// All panels, to be packed by several threads.
+    pub fn panels_mut(&mut self) -> PanelsMut<'_> {
+        let Packed { isa, depth, outputs, gates, ref mut data } = *self;
+        PanelsMut { lanes: isa.lanes(), depth, outputs, gates, first: 0, data }
     }
 
     /// `out [M, N] = x [M, K] · packed + bias`, or without `bias` just the product. Overwrites `out`, row-major. The team splits
@@ -153,9 +129,6 @@ fn room(isa: Isa, panels: usize, depth: usize) -> Buffer {
     let len = panels.checked_mul(depth).and_then(|n| n.checked_mul(PANEL_VECTORS * isa.lanes()));
     Buffer::zeros(len.expect(TOO_LARGE))
 }
-
-/// Rows of a panel that [`Packed::pack_rows`] fills together: 4 KiB on AVX-512.
-const PACK_ROWS: usize = 16;
 
 /// Rows that pass over all panels together, so that both they and a panel stay in the second-level cache.
 const ROW_BLOCK: usize = 120;

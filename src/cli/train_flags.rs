@@ -1,9 +1,9 @@
 //! The flags of `train` that are settings, and how they change a preset.
 
-use crate::nn::default_shard_rows;
 use crate::nn::init::Initializer;
 use crate::nn::{Cell, Input};
 use crate::optim::{Optimizer, Schedule};
+use crate::train::settings::tunes_shard_rows;
 use crate::train::{Augment, EngineKind, Objective, Preset, Settings, Snapshot};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -171,7 +171,7 @@ impl Flags {
         set(&mut s.augment, self.augment);
         set(&mut s.seed, self.seed);
         set(&mut s.engine, self.engine);
-        s.shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(s.batch_size, s.hidden));
+        s.shard_rows = self.shard_rows.unwrap_or_else(|| tunes_shard_rows(s.batch_size, s.hidden));
         s.patience = self.patience;
         if let Some(norm) = self.clip_norm {
             s.clip_norm = (norm != 0.0).then_some(norm);

@@ -11,7 +11,7 @@
 mod data;
 pub mod evaluate;
 mod metrics;
-mod settings;
+pub(crate) mod settings;
 mod snapshot;
 mod trainer;
 

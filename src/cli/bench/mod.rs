@@ -114,7 +114,7 @@ impl Shape {
     fn subject(&self, steps: usize, rows: usize, dropout: f32, optimizer: Optimizer) -> Result<Subject> {
         let config = self.model(dropout);
         config.validate()?;
-        let shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(rows, self.hidden));
+        let shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(rows, self.hidden, self.vocab));
         if !SIZES.contains(&rows) || !(1..=rows).contains(&shard_rows) {
             bail!("--batch-size must be from 1 to 65536, and --shard-rows from 1 to it");
         }

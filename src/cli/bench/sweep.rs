@@ -233,7 +233,7 @@ impl Sweep<'_> {
     fn measure(&self, size: Size) -> Result<Point> {
         let skip = |why| Ok(Point { size, speed: None, skipped: Some(why) });
         let config = config(size.hidden, self.args.layers);
-        let shard_rows = default_shard_rows(size.batch_size, size.hidden);
+        let shard_rows = default_shard_rows(size.batch_size, size.hidden, VOCABULARY);
         let shape = (size.seq_len, size.batch_size);
         let (needed, free) = memory::estimate(&config, Optimizer::Adam, shape, shard_rows, size.threads);
         if free.is_some_and(|free| needed > free) {

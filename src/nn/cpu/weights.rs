@@ -4,7 +4,7 @@ use crate::nn::Input;
 use crate::nn::lstm::fast::{LayerWeights, grow};
 use crate::nn::reference::scalar_input;
 use crate::nn::{ModelConfig, Parameters};
-use crate::threads::Threads;
+use crate::threads::{Threads, for_each_part};
 use hornpipe_kernels::{Buffer, Isa, Packed, Team};
 
 /// Packed copies of the parameters; made again after each update.
@@ -64,8 +64,8 @@ impl Weights {
                 threads.join(
                     || pack_layers(threads, layers, 0, parameters),
                     || {
-                        linear.pack_rows(weight);
-                        linear_back.pack_columns(weight);
+                        for_each_part(threads, linear.panels_mut(), &|part| part.pack_rows(weight));
+                        for_each_part(threads, linear_back.panels_mut(), &|part| part.pack_columns(weight));
                     },
                 );
             }

@@ -26,7 +26,7 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
     config.validate()?;
     // By the exchange of weights, as `hornpipe convert` reads a model of PyTorch's.
     let model = safetensors::from_bytes(&std::fs::read(&job.weights)?, &Given::default())?;
-    let (parameters, shard_rows) = (model.parameters, default_shard_rows(job.batch, job.hidden));
+    let (parameters, shard_rows) = (model.parameters, default_shard_rows(job.batch, job.hidden, job.vocabulary));
     let mut engine =
         CpuEngine::new(&config, parameters, Optimizer::Adam, Gemm::detect()?, shard_rows, job.threads)?;
     engine.set_state(&State::zeros(&config, job.batch));
