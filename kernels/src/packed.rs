@@ -3,7 +3,7 @@
 use crate::panels::PanelsMut;
 use crate::simd::{Kernel, Simd};
 use crate::team::{Output, Team};
-use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
+use crate::tile::{Ahead, PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::{Buffer, Isa};
 use std::ops::Range;
 
@@ -157,8 +157,10 @@ impl Kernel for Multiply<'_> {
             for p in panels.clone() {
                 let column = p * width;
                 let panel = &packed.data[p * packed.panel_len()..];
+                let next = if p + 1 < panels.end { p + 1 } else { panels.start };
+                let next = &packed.data[next * packed.panel_len()..];
                 let columns = width.min(packed.outputs - column);
-                for (first, n) in groups(s, block_rows) {
+                for (g, (first, n)) in groups(s, block_rows).enumerate() {
                     let first = block + first;
                     let job = Job {
                         x: Rows {
@@ -168,6 +170,7 @@ impl Kernel for Multiply<'_> {
                         },
                         depth: packed.depth,
                         panel: panel.as_ptr(),
+                        ahead: Ahead::part(s, next, packed.depth, g),
                         bias: bias.map(|b| b[column..].as_ptr()),
                         out: out.at(first * packed.outputs + column),
                         out_stride: packed.outputs,
@@ -188,6 +191,7 @@ struct Job {
     x: Rows,
     depth: usize,
     panel: *const f32,
+    ahead: Ahead,
     bias: Option<*const f32>,
     out: *mut f32,
     out_stride: usize,
@@ -206,7 +210,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
     });
     let mut acc = [start; R];
     // SAFETY: the caller vouches for the rows and the panel.
-    unsafe { multiply::<S, R>(s, job.x, job.depth, job.panel, &mut acc) };
+    unsafe { multiply::<S, R>(s, job.x, job.depth, job.panel, job.ahead, &mut acc) };
     for (r, sums) in acc.iter().enumerate() {
         for (v, &sum) in sums.iter().enumerate() {
             // SAFETY: `columns` outputs of row `r` are writable; no lane beyond them is touched.

@@ -14,6 +14,7 @@
 //! With 6 rows on AVX-512 that is 24 multiply-adds for 10 loads. In an LSTM the four vectors are the four gates of
 //! `LANES` hidden units, so that the gate maths finds all it needs in registers.
 
+use crate::buffer::LINE;
 use crate::simd::Simd;
 
 /// Vectors side by side in a panel: the four gates of an LSTM.
@@ -27,6 +28,30 @@ pub(crate) struct Rows {
     pub col_stride: usize,
 }
 
+/// What to fetch into the second-level cache while a tile runs, a cache line for each `k`: a part of the panel that comes next. Without it
+/// each panel comes from further away for its first group of rows, page by page, since processors look ahead no further than a page.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    first: *const f32,
+    step: usize,
+}
+
+impl Ahead {
+    /// The part that group `group` of the rows fetches: as many groups as a panel has lines for each `k` fetch all of it.
+    #[inline(always)]
+    pub fn part<S: Simd>(_: S, next_panel: &[f32], depth: usize, group: usize) -> Self {
+        let parts = PANEL_VECTORS * S::LANES / LINE;
+        let step = if group < parts { LINE } else { 0 };
+        Ahead { first: next_panel.as_ptr().wrapping_add(depth * step * group), step }
+    }
+
+    /// Nothing but the line at `here`, which is there already.
+    #[inline(always)]
+    pub fn nothing(here: *const f32) -> Self {
+        Ahead { first: here, step: 0 }
+    }
+}
+
 /// `acc[r][v] += Σ_k rows[r, k] · panel[k, v]` for `k` in `0..depth`, summed in the order of `k`.
 ///
 /// # Safety
@@ -37,10 +62,12 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize>(
     rows: Rows,
     depth: usize,
     panel: *const f32,
+    ahead: Ahead,
     acc: &mut [[S::V; PANEL_VECTORS]; R],
 ) {
     let mut a: [*const f32; R] = std::array::from_fn(|r| rows.first.wrapping_add(r * rows.row_stride));
     let mut w = panel;
+    let mut fetched = ahead.first;
     // A local copy, so that the accumulators are registers and not memory behind a reference.
     let mut sums = *acc;
     for _ in 0..depth {
@@ -59,6 +86,11 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize>(
             }
         }
         w = w.wrapping_add(PANEL_VECTORS * S::LANES);
+        // With fewer rows the loop is all loads, and has no time for one more.
+        if R >= 4 {
+            s.prefetch_far(fetched);
+            fetched = fetched.wrapping_add(ahead.step);
+        }
     }
     *acc = sums;
 }

@@ -1,7 +1,8 @@
 //! Large matrix products: `C = A·B` or `C += A·B`, operands transposed at will.
 //!
 //! Two implementations stand behind [`Gemm`]: the crate `matrixmultiply`, which chooses its instruction set itself, and
-//! our own (`own.rs`), which runs on the one it is told. A forced instruction set therefore means the latter.
+//! our own (`own.rs`), which runs on the one it is told. A forced instruction set therefore means the latter; so does AVX-512, where it
+//! was measured to be the faster one (benches/README.md).
 
 mod own;
 
@@ -92,13 +93,14 @@ impl Gemm {
         Gemm { isa: Isa::best(), own: false }
     }
 
-    /// Our own on the instruction set that `HORNPIPE_ISA` forces, else by `matrixmultiply`.
+    /// Our own on the instruction set that `HORNPIPE_ISA` forces and on AVX-512, else by `matrixmultiply`.
     ///
     /// # Errors
     /// Where the variable names an instruction set that is unknown or that this machine lacks.
     pub fn detect() -> Result<Self, IsaError> {
         let forced = std::env::var(crate::isa::ISA_VARIABLE).is_ok_and(|name| !name.is_empty());
-        Ok(if forced { Gemm::own(Isa::detect()?) } else { Gemm::matrixmultiply() })
+        let isa = Isa::detect()?;
+        Ok(if forced || isa.name() == "avx512" { Gemm::own(isa) } else { Gemm::matrixmultiply() })
     }
 
     /// The instruction set of all kernels other than `matrixmultiply`'s.

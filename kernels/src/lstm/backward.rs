@@ -4,7 +4,7 @@ use crate::buffer::LINE;
 use crate::packed::Packed;
 use crate::simd::{Kernel, Simd};
 use crate::team::{Output, Team};
-use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
+use crate::tile::{Ahead, PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::vecmath::tanh;
 use std::ops::Range;
 
@@ -89,9 +89,11 @@ impl Kernel for Panels<'_> {
     fn run<S: Simd>(self, s: S) {
         let Step { hidden, rows, w_hh, d_gates_next, d_h, d_c, c_prev, c, gates } = self.step;
         let width = PANEL_VECTORS * S::LANES;
-        for panel in self.panels {
+        for panel in self.panels.clone() {
             let unit = panel * width;
-            for (first, n) in groups(s, rows) {
+            let after = if panel + 1 < self.panels.end { panel + 1 } else { self.panels.start };
+            let after = &w_hh.data()[after * w_hh.panel_len()..];
+            for (g, (first, n)) in groups(s, rows).enumerate() {
                 let state = first * hidden + unit;
                 let job = Job {
                     hidden,
@@ -102,6 +104,7 @@ impl Kernel for Panels<'_> {
                         col_stride: 1,
                     }),
                     panel: w_hh.data()[panel * w_hh.panel_len()..].as_ptr(),
+                    ahead: Ahead::part(s, after, 4 * hidden, g),
                     d_h: d_h[state..].as_ptr(),
                     d_c: d_c.at(state),
                     c_prev: c_prev[state..].as_ptr(),
@@ -124,6 +127,7 @@ struct Job {
     units: usize,
     next: Option<Rows>,
     panel: *const f32,
+    ahead: Ahead,
     d_h: *const f32,
     d_c: *mut f32,
     c_prev: *const f32,
@@ -151,7 +155,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
     }
     if let Some(next) = job.next {
         // SAFETY: the caller vouches for the rows of d_gates_next and the panel.
-        unsafe { multiply::<S, R>(s, next, 4 * hidden, job.panel, &mut acc) };
+        unsafe { multiply::<S, R>(s, next, 4 * hidden, job.panel, job.ahead, &mut acc) };
     }
     let one = s.splat(1.0);
     for (r, row) in acc.iter().enumerate() {

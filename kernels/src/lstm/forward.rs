@@ -3,7 +3,7 @@
 use crate::packed::Packed;
 use crate::simd::{Kernel, Simd};
 use crate::team::{Output, Team};
-use crate::tile::{PANEL_VECTORS, Rows, groups, multiply, with_rows};
+use crate::tile::{Ahead, PANEL_VECTORS, Rows, groups, multiply, with_rows};
 use crate::vecmath::{sigmoid, tanh};
 use std::ops::Range;
 
@@ -142,9 +142,11 @@ impl Kernel for Blocks<'_> {
     fn run<S: Simd>(self, s: S) {
         let Step { hidden, rows, input, w_hh, h_prev, c_prev, gates, c, h } = self.step;
         // A block's panel is read once per group of rows: blocks outside, rows inside, so that it stays in cache.
-        for block in self.blocks {
+        for block in self.blocks.clone() {
             let unit = block * S::LANES;
-            for (first, n) in groups(s, rows) {
+            let next = if block + 1 < self.blocks.end { block + 1 } else { self.blocks.start };
+            let next = &w_hh.data()[next * w_hh.panel_len()..];
+            for (g, (first, n)) in groups(s, rows).enumerate() {
                 let state = first * hidden + unit;
                 let job = Job {
                     hidden,
@@ -160,6 +162,7 @@ impl Kernel for Blocks<'_> {
                         },
                     }),
                     panel: w_hh.data()[block * w_hh.panel_len()..].as_ptr(),
+                    ahead: Ahead::part(s, next, hidden, g),
                     h_prev: Rows {
                         first: h_prev[first * hidden..].as_ptr(),
                         row_stride: hidden,
@@ -194,6 +197,7 @@ struct Job {
     units: usize,
     input: Option<Input>,
     panel: *const f32,
+    ahead: Ahead,
     h_prev: Rows,
     c_prev: *const f32,
     gates: Option<*mut f32>,
@@ -222,7 +226,9 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
         });
         acc = [start; R];
         // SAFETY: the caller vouches for the rows of x and the panel.
-        unsafe { multiply::<S, R>(s, input.x, input.depth, input.panel, &mut acc) };
+        unsafe {
+            multiply::<S, R>(s, input.x, input.depth, input.panel, Ahead::nothing(input.panel), &mut acc)
+        };
     }
     // What the end of this tile and the beginning of the next block need, fetched while the product runs.
     for r in 0..R {
@@ -236,7 +242,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
         }
     }
     // SAFETY: the caller vouches for the rows of h_prev and the panel.
-    unsafe { multiply::<S, R>(s, job.h_prev, hidden, job.panel, &mut acc) };
+    unsafe { multiply::<S, R>(s, job.h_prev, hidden, job.panel, job.ahead, &mut acc) };
 
     for (r, &[a_i, a_f, a_g, a_o]) in acc.iter().enumerate() {
         let i = sigmoid(s, a_i);

@@ -79,6 +79,11 @@ pub trait Simd: Copy {
         let _ = p;
     }
 
+    /// The same for what is needed later: into the second-level cache.
+    fn prefetch_far(self, p: *const f32) {
+        let _ = p;
+    }
+
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`.

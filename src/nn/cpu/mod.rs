@@ -52,10 +52,15 @@ pub struct CpuEngine {
 /// The rows of a shard where nobody says otherwise: a function of `B`, `H` and `V` alone, so that it never depends on the machine.
 ///
 /// An even number of shards of the same size, so that two cores have the same to do, as few as may be: every time step reads all of
-/// `w_hh` for each shard, and their gradients are added. Up to 16 rows, and 32 where `w_hh` (4 MB and more) comes from the cache that
-/// cores share or most of a gradient is that of embedding and linear layer. With more cores than shards, each shard has a team.
+/// `w_hh` for each shard, and their gradients are added. Up to 16 rows; 32 where `w_hh` (4 MB and more) comes from the cache that
+/// cores share or most of a gradient is that of embedding and linear layer; 64 where `w_hh` takes 16 MB and more. With more cores than
+/// shards, each shard has a team.
 pub fn default_shard_rows(batch: usize, hidden: usize, vocabulary: usize) -> usize {
-    let most = if hidden < 512 && vocabulary < 1024 { 16 } else { 32 };
+    let most = match (hidden, vocabulary) {
+        (1024.., _) => 64,
+        (512.., _) | (_, 1024..) => 32,
+        _ => 16,
+    };
     let pairs = batch.div_ceil(2 * most).max(1);
     batch.div_ceil(2 * pairs).max(1)
 }
