@@ -109,6 +109,7 @@ pub(crate) fn for_each_part(threads: &Threads, panels: PanelsMut, pack: &(impl F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hornpipe_kernels::{Isa, Packed, Team};
 
     #[test]
     fn pieces_shrink_until_they_are_small() {
@@ -117,6 +118,28 @@ mod tests {
                 None => assert!(len <= CHUNK),
                 Some(at) => assert!(at > 0 && at < len && at % CHUNK == 0, "{len}: {at}"),
             }
+        }
+    }
+
+    #[test]
+    fn parts_of_panels_are_packed_on_all_threads_as_on_one() {
+        // Five panels, and one that is larger than a thread's share.
+        for (depth, outputs) in [(900, 4 * 64 + 7), (2 * CHUNK / 64 + 1, 3)] {
+            let w: Vec<f32> = (0..depth * outputs).map(|k| k as f32).collect();
+            let mut packed = [1, 2, 3].map(|count| {
+                let mut packed = Packed::new(Isa::best(), depth, outputs);
+                let threads = Threads::new(count).unwrap();
+                for_each_part(&threads, packed.panels_mut(), &|part| part.pack_rows(&w));
+                packed
+            });
+            let x: Vec<f32> = (0..depth).map(|k| (k % 7) as f32 - 3.0).collect();
+            let products = packed.each_mut().map(|packed| {
+                let mut out = vec![f32::NAN; outputs];
+                packed.multiply(&x, None, &mut out, &mut Team::alone());
+                out
+            });
+            assert!(products.iter().all(|product| *product == products[0]));
+            assert!(products[0].iter().any(|&x| x != 0.0));
         }
     }
 

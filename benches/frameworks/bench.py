@@ -42,8 +42,6 @@ def main():
         return 0
     chosen_jobs = choose(args.only, all_jobs, "--only")
     chosen_engines = choose(args.engine, engines, "--engine")
-    if BASELINE not in chosen_engines:
-        chosen_engines = [BASELINE, *chosen_engines]
     cpus = jobs.cores()
     args.threads = args.threads or len(cpus)
     if not 1 <= args.threads <= len(cpus):
@@ -52,17 +50,17 @@ def main():
     unwell, first_use = False, set()
     for name in chosen_jobs:
         job = {**all_jobs[name], "threads": min(all_jobs[name].get("threads", args.threads), args.threads)}
-        names = [e for e in chosen_engines if not (args.missing and (name, e) in kept.entries)]
-        if names in ([], [BASELINE]) and args.missing and (name, BASELINE) in kept.entries:
+        asked = [e for e in chosen_engines if not (args.missing and (name, e) in kept.entries)]
+        if not asked:
             continue
-        names = names if BASELINE in names else [BASELINE, *names]
+        names = asked if BASELINE in asked else [BASELINE, *asked]
         say(f"{name}: {job['suite']}, {job['title']}, {job['threads']} threads")
         entries = run(jobs.tiny(job) if args.tiny else job, [engines[n] for n in names], cpus[: job["threads"]], args, first_use)
         for entry in entries:
-            # What only ran along for the ratio does not replace a longer measurement.
-            if entry["engine"] in names:
+            # What only ran along for the ratio does not replace what the other engines were compared with.
+            if entry["engine"] in asked or (name, entry["engine"]) not in kept.entries:
                 kept.put(entry)
-            unwell |= entry["status"] in ("disagrees", "failed", "not built")
+            unwell |= entry["status"] not in (("ok", "cannot") if args.tiny else ("ok", "cannot", "too slow", "not installed"))
         everything = kept.save(all_jobs, engines)
         chart.write(args.record / "ratios.svg", everything, all_jobs, engines, kept.host)
     print(f"{args.record / 'results.md'}")

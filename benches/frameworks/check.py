@@ -4,6 +4,7 @@
 import argparse
 import math
 import os
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import bench
-from harness import chart, jobs, quality, record, reference, tensors
+from harness import chart, jobs, process, quality, record, reference, tensors
 
 SMALL = {"name": "small", "kind": "train", "objective": "many-to-many", "vocabulary": 7, "embedding": 3, "hidden": 4, "layers": 2,
          "steps": 5, "batch": 2, "dropout": 0.0, "learning_rate": 1e-3, "clip_norm": 1.0}
@@ -134,6 +135,20 @@ class Files(unittest.TestCase):
         self.assertEqual(weights.sum(axis=0).tolist(), sorted(weights.sum(axis=0).tolist()))
 
 
+    def test_a_round_that_never_comes_so_far_counts_as_the_slowest(self):
+        def curve(*losses):
+            return [{"loss": loss, "wall_s": 10.0 * k, "training_s": 9.0 * k, "step": 100 * k} for k, loss in enumerate(losses)]
+
+        job = {"quality": [2.0, 1.0], "epochs": 3}
+        entry = {"status": "ok", "curves": [curve(3, 2, 1), curve(3, 2, 1.1), curve(3, 2.1, 1.5, 1)]}
+        quality.conclude(entry, job)
+        self.assertEqual((entry["status"], entry["reached_in"], entry["median_s"]), ("ok", "2 of 3", 30.0))
+        self.assertEqual(entry["reached"]["2"], {"wall_s": 10.0, "training_s": 9.0, "step": 100})
+        entry["curves"][0] = curve(3, 2, 1.2)
+        quality.conclude(entry, job)
+        self.assertEqual((entry["status"], entry["reason"]), ("too slow", "after 3 epochs held-out losses of 1.2000, 1.1000, 1.0000"))
+
+
 class Record(unittest.TestCase):
     def entry(self, engine, **more):
         times = {"status": "ok", "samples": 3, "min_s": 0.1, "median_s": 0.2, "p99_s": 0.3, "forward_s": 0.1, "backward_s": 0.1,
@@ -168,7 +183,44 @@ class Record(unittest.TestCase):
         more = [{**e, "job": "b16"} for e in both]
         more[1]["status"] = "failed"
         lines = record.readme_table({(e["job"], e["engine"]): e for e in both + more}, all_jobs).splitlines()
-        self.assertEqual(lines[2:], ["| B 64, T 100, many-to-many | 2 | 5 GFLOP/s | 5 GFLOP/s | 50% | **0.50** (0.40 to 0.60) |"])
+        ratio = "**0.50** (0.40 to 0.60)"
+        self.assertEqual(lines[2:], [f"| B 64, T 100, many-to-many | 2 | 5 GFLOP/s | 5 GFLOP/s | 5 GFLOP/s | 50% | {ratio} | {ratio} |"])
+        both.append(self.entry("pytorch-tcmalloc", ratio=0.3, ratio_min=0.2, ratio_max=0.4, gflops=7.0))
+        line = record.readme_table({(e["job"], e["engine"]): e for e in both}, all_jobs).splitlines()[2]
+        self.assertIn(f"| 7 GFLOP/s, TCMalloc | 5 GFLOP/s | 50% | {ratio} | **0.30** (0.20 to 0.40) |", line)
+
+    def test_parts_that_do_not_add_up_are_left_out(self):
+        _, engines = jobs.load()
+        engines = {**engines, "one": {"title": "One"}}
+        good, bad = self.entry("one"), self.entry("one", backward_s=0.3)
+        self.assertIn("| 100 ms | 100 ms | 1.00 ms |", record.train_table([good], engines)[2])
+        self.assertIn("| – | – | – |", record.train_table([bad], engines)[2])
+
+    def test_what_runs_along_does_not_replace_its_entry(self):
+        entry, said = self.entry, bench.say
+        with tempfile.TemporaryDirectory() as folder:
+            kept = record.Record(Path(folder), record.host(jobs.cores()))
+            kept.put(entry("hornpipe", median_s=1.0))
+            kept.save(*jobs.load())
+            bench.say, run = lambda text: None, bench.run
+            bench.run = lambda job, engines, *_: [entry(e["name"], median_s=9.0, ratio=1.0, ratio_min=1.0, ratio_max=1.0) for e in engines]
+            argv = sys.argv
+            sys.argv = ["bench.py", "--only", "b64", "--engine", "candle", "--record", folder]
+            try:
+                bench.main()
+            finally:
+                bench.say, bench.run, sys.argv = said, run, argv
+            entries = record.Record(Path(folder)).entries
+        self.assertEqual(entries["b64", "hornpipe"]["median_s"], 1.0)
+        self.assertEqual(entries["b64", "candle"]["median_s"], 9.0)
+
+    def test_a_runner_that_died_can_be_closed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            runner = process.Runner({"name": "dead"}, ["true"], {"threads": 1}, set(jobs.cores()), Path(folder), 1.0)
+            runner.child.wait()
+            with self.assertRaises(process.Failed):
+                runner.ask(do="check")
+            runner.close()
 
 
 class Fake:

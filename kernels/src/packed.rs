@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn gates_stand_in_blocks_of_units() {
         for isa in isas() {
-            let (hidden, depth, lanes) = (19, 3, isa.lanes());
+            let (hidden, depth, lanes) = (19, 37, isa.lanes());
             let w: Vec<f32> = (0..4 * hidden * depth).map(|k| k as f32 + 1.0).collect();
             let mut packed = Packed::new_gates(isa, depth, hidden);
             packed.pack_rows(&w);

@@ -121,3 +121,50 @@ fn transpose(from: [&[f32]; COLUMNS], to: &mut [f32], width: usize) {
         to[k * width..][..COLUMNS].copy_from_slice(&row);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Noise, isas};
+    use crate::{Isa, Packed};
+
+    /// Packs panel by panel.
+    fn in_parts(panels: PanelsMut, parts: usize, pack: &impl Fn(PanelsMut)) {
+        if parts <= 1 {
+            return pack(panels);
+        }
+        let (low, high) = panels.halves();
+        in_parts(low, parts / 2, pack);
+        in_parts(high, parts - parts / 2, pack);
+    }
+
+    #[test]
+    fn parts_pack_what_the_whole_does() {
+        let mut noise = Noise::new(31);
+        let packed = |isa: Isa, depth, units, gates| match gates {
+            true => Packed::new_gates(isa, depth, units),
+            false => Packed::new(isa, depth, 4 * units),
+        };
+        for isa in isas() {
+            // From a single unit to five panels, the last one ragged.
+            for units in [1, isa.lanes(), 2 * isa.lanes() + 1, 3 * isa.lanes(), 5 * isa.lanes() - 1] {
+                for (depth, gates) in [0, 1, 17, 37].into_iter().flat_map(|k| [(k, false), (k, true)]) {
+                    let what = format!("{isa} {depth}×{units} gates {gates}");
+                    let (w, old) = (noise.vec(4 * units * depth, 1.0), noise.vec(4 * units * depth, 9.0));
+                    let mut whole = packed(isa, depth, units, gates);
+                    whole.pack_rows(&w);
+                    let mut parts = packed(isa, depth, units, gates);
+                    parts.pack_rows(&old);
+                    in_parts(parts.panels_mut(), 8, &|part| part.pack_rows(&w));
+                    assert_eq!(parts.data(), whole.data(), "{what}, rows");
+                    if !gates {
+                        whole.pack_columns(&w);
+                        parts.pack_columns(&old);
+                        in_parts(parts.panels_mut(), 8, &|part| part.pack_columns(&w));
+                        assert_eq!(parts.data(), whole.data(), "{what}, columns");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -29,7 +29,8 @@ pub(crate) struct Rows {
 }
 
 /// What to fetch into the second-level cache while a tile runs, a cache line for each `k`: a part of the panel that comes next. Without it
-/// each panel comes from further away for its first group of rows, page by page, since processors look ahead no further than a page.
+/// each panel comes from further away for its first group of rows, page by page, since processors look ahead no further than a page. Tiles
+/// of fewer than 4 rows, which are all but those of AVX-512, fetch nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead {
     first: *const f32,
@@ -37,7 +38,8 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
-    /// The part that group `group` of the rows fetches: as many groups as a panel has lines for each `k` fetch all of it.
+    /// The part that group `group` of the rows fetches: as many groups as a panel has lines for each `k` fetch all of it, fewer
+    /// a part.
     #[inline(always)]
     pub fn part<S: Simd>(_: S, next_panel: &[f32], depth: usize, group: usize) -> Self {
         let parts = PANEL_VECTORS * S::LANES / LINE;

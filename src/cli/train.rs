@@ -140,6 +140,7 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
     if args.flags.leaves_length_open() {
         settings.epochs = preset.epochs(data.source.batches(settings.seed, 0));
     }
+    settings.shard_rows = args.flags.usual_shard_rows(&settings, data.vocabulary.len());
     let model = settings.model(data.vocabulary.len());
     let batch = (settings.seq_len, settings.batch_size);
     memory::check(&args.device, &model, settings.optimizer, batch, settings.shard_rows)?;

@@ -1,9 +1,9 @@
 //! The flags of `train` that are settings, and how they change a preset.
 
+use crate::nn::default_shard_rows;
 use crate::nn::init::Initializer;
 use crate::nn::{Cell, Input};
 use crate::optim::{Optimizer, Schedule};
-use crate::train::settings::tunes_shard_rows;
 use crate::train::{Augment, EngineKind, Objective, Preset, Settings, Snapshot};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -120,6 +120,12 @@ impl Flags {
         self.epochs.is_none() && self.steps.is_none()
     }
 
+    /// The rows of a shard, with so many characters: not known before the corpus is read.
+    pub fn usual_shard_rows(&self, settings: &Settings, vocabulary: usize) -> usize {
+        self.shard_rows
+            .unwrap_or_else(|| default_shard_rows(settings.batch_size, settings.hidden, vocabulary))
+    }
+
     /// The settings of a preset with these flags over it, checked. `base` is a model to be trained further, whose network stays.
     pub fn settings(&self, preset: Preset, base: Option<&Snapshot>) -> Result<Settings> {
         let mut s = preset.settings();
@@ -171,7 +177,7 @@ impl Flags {
         set(&mut s.augment, self.augment);
         set(&mut s.seed, self.seed);
         set(&mut s.engine, self.engine);
-        s.shard_rows = self.shard_rows.unwrap_or_else(|| tunes_shard_rows(s.batch_size, s.hidden));
+        s.shard_rows = self.usual_shard_rows(&s, 0);
         s.patience = self.patience;
         if let Some(norm) = self.clip_norm {
             s.clip_norm = (norm != 0.0).then_some(norm);

@@ -11,7 +11,7 @@
 mod data;
 pub mod evaluate;
 mod metrics;
-pub(crate) mod settings;
+mod settings;
 mod snapshot;
 mod trainer;
 

@@ -16,12 +16,6 @@ pub enum Objective {
     ManyToMany,
 }
 
-/// The [rows of a shard](default_shard_rows) before the corpus is read: tunes have some hundred different characters, and only
-/// thousands would matter.
-pub(crate) fn tunes_shard_rows(batch: usize, hidden: usize) -> usize {
-    default_shard_rows(batch, hidden, 100)
-}
-
 /// Which engine does the arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -173,7 +167,7 @@ impl Preset {
             augment: Augment::None,
             patience: None,
             seed: 1,
-            shard_rows: tunes_shard_rows(128, 256),
+            shard_rows: default_shard_rows(128, 256, 0),
             engine: EngineKind::Cpu,
         };
         match self {
@@ -190,7 +184,7 @@ impl Preset {
                 // The wider embedding learns in half as many epochs as Keras' ±0.05.
                 init: Initializer::Pytorch,
                 validation_fraction: 0.1,
-                shard_rows: tunes_shard_rows(16, 256),
+                shard_rows: default_shard_rows(16, 256, 0),
                 ..article
             },
         }

@@ -122,7 +122,7 @@ class Inference(About, contract.Inference):
         logits, state = self.run(self.p, tokens if self.window else tokens[None], self.state)
         if not self.window:
             self.state = state
-        return np.asarray(logits[-1])
+        return np.asarray(logits)[-1]
 
 
 def make(job):

@@ -16,6 +16,7 @@ STEERING = (
     "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE",
     "ATEN_CPU_CAPABILITY", "OMP_WAIT_POLICY", "KMP_BLOCKTIME", "KMP_AFFINITY", "GOMP_CPU_AFFINITY", "XLA_FLAGS", "TF_XLA_FLAGS",
     "TF_ENABLE_ONEDNN_OPTS", "JAX_PLATFORMS", "KERAS_BACKEND", "HORNPIPE_ISA", "RUSTFLAGS",
+    "LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MALLOC_CONF",
 )
 # Where engines read their number of threads, besides what their runners set.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "MATMUL_NUM_THREADS", "NPROC",
@@ -183,7 +184,10 @@ class Runner:
             return None
 
     def close(self):
-        self.child.stdin.close()
+        try:
+            self.child.stdin.close()
+        except BrokenPipeError:
+            pass  # It ended before it had read all.
         try:
             self.child.wait(10)
         except subprocess.TimeoutExpired:

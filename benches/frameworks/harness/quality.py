@@ -40,7 +40,7 @@ def one_cycle(peak, steps):
 
 
 def first_weights(job, rng):
-    """PyTorch's own: embedding N(0, 1), all else uniform within ±1/√H; forget bias 1, second bias 0."""
+    """As PyTorch's own, but for the biases: embedding N(0, 1), all else uniform within ±1/√H; forget bias 1, second bias 0."""
     bound, hidden, result = job["hidden"] ** -0.5, job["hidden"], {}
     for name, shape in jobs.names_and_shapes(job):
         values = rng.standard_normal(shape) if name == "embedding.weight" else rng.uniform(-bound, bound, shape)
@@ -100,8 +100,6 @@ def run(job, engines, start, args, say):
                 first = first or curve[0]["loss"]
                 if not abs(curve[0]["loss"] - first) <= 1e-5 * first:
                     raise Failed("disagrees", f"the held-out loss of the first weights is {curve[0]['loss']}, not {first}")
-                if curve[-1]["loss"] > min(job["quality"]):
-                    raise Failed("too slow", f"a held-out loss of {curve[-1]['loss']:.4f} after {job['epochs']} epochs")
                 entry["curves"].append(curve)
                 say(f"  {engine['title']}: {curve[-1]['loss']:.4f} held out after {curve[-1]['wall_s']:.1f} s")
             except Failed as failed:
@@ -109,12 +107,23 @@ def run(job, engines, start, args, say):
                 say(f"  {engine['title']}: {failed}")
     for entry in entries:
         if entry["status"] == "ok":
-            entry["reached"] = {f"{goal:g}": {of: statistics.median(reached(c, goal)[of] for c in entry["curves"])
-                                              for of in ("wall_s", "training_s", "step")} for goal in job["quality"]}
-            rounds = [reached(c, min(job["quality"]))["wall_s"] for c in entry["curves"]]
-            entry.update(rounds=rounds, samples=len(rounds), min_s=min(rounds), median_s=statistics.median(rounds),
-                         p99_s=max(rounds))
+            conclude(entry, job)
     return entries
+
+
+def conclude(entry, job):
+    """Medians over the rounds. One that does not come so far, as happens with some seeds of dropout in any engine, takes for ever."""
+    found = {goal: [reached(c, goal) for c in entry["curves"]] for goal in job["quality"]}
+    medians = {f"{goal:g}": {of: statistics.median(p[of] for p in points) for of in ("wall_s", "training_s", "step")}
+               for goal, points in found.items()}
+    rounds = [p["wall_s"] for p in found[min(job["quality"])]]
+    done = [seconds for seconds in rounds if seconds < math.inf]
+    if any(m["wall_s"] == math.inf for m in medians.values()):
+        last = ", ".join(f"{c[-1]['loss']:.4f}" for c in entry["curves"])
+        entry.update(status="too slow", reason=f"after {job['epochs']} epochs held-out losses of {last}")
+        return
+    entry.update(reached=medians, rounds=done, reached_in=f"{len(done)} of {len(rounds)}", samples=len(done), min_s=min(done),
+                 median_s=medians[f"{min(job['quality']):g}"]["wall_s"], p99_s=max(done))
 
 
 def learn(engine, job, start, entry):
@@ -131,4 +140,5 @@ def learn(engine, job, start, entry):
 
 
 def reached(curve, goal):
-    return next(point for point in curve if point["loss"] <= goal)
+    never = {"wall_s": math.inf, "training_s": math.inf, "step": math.inf}
+    return next((point for point in curve if point["loss"] <= goal), never)

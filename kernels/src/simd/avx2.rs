@@ -76,10 +76,6 @@ impl Simd for Avx2 {
         intrinsic!(_mm_prefetch::<_MM_HINT_T0>(p.cast()))
     }
     #[inline(always)]
-    fn prefetch_far(self, p: *const f32) {
-        intrinsic!(_mm_prefetch::<_MM_HINT_T1>(p.cast()))
-    }
-    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         intrinsic!(_mm256_add_ps(a, b))
     }

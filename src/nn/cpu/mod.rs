@@ -53,9 +53,12 @@ pub struct CpuEngine {
 ///
 /// An even number of shards of the same size, so that two cores have the same to do, as few as may be: every time step reads all of
 /// `w_hh` for each shard, and their gradients are added. Up to 16 rows; 32 where `w_hh` (4 MB and more) comes from the cache that
-/// cores share or most of a gradient is that of embedding and linear layer; 64 where `w_hh` takes 16 MB and more. With more cores than
-/// shards, each shard has a team.
+/// cores share or most of a gradient is that of embedding and linear layer; 64 where `w_hh` takes 16 MB and more. Up to 8 rows are one
+/// shard: there reading the weights is most of the work. With more cores than shards, each shard has a team.
 pub fn default_shard_rows(batch: usize, hidden: usize, vocabulary: usize) -> usize {
+    if batch <= 8 {
+        return batch.max(1);
+    }
     let most = match (hidden, vocabulary) {
         (1024.., _) => 64,
         (512.., _) | (_, 1024..) => 32,
@@ -335,5 +338,20 @@ impl Engine for CpuEngine {
         };
         over(threads, shards, &leaf, &|(), ()| ());
         self.gather_logits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_even_in_number_and_size() {
+        let rows = |batch, hidden, vocabulary| default_shard_rows(batch, hidden, vocabulary);
+        assert_eq!([0, 1, 2, 8, 9].map(|batch| rows(batch, 256, 93)), [1, 1, 2, 8, 5]);
+        assert_eq!([16, 32, 33, 64, 128].map(|batch| rows(batch, 256, 93)), [8, 16, 9, 16, 16]);
+        assert_eq!([16, 50, 64, 128].map(|batch| rows(batch, 512, 93)), [8, 25, 32, 32]);
+        assert_eq!([16, 50, 64, 128].map(|batch| rows(batch, 256, 1024)), [8, 25, 32, 32]);
+        assert_eq!([16, 64, 128, 256].map(|batch| rows(batch, 1024, 93)), [8, 32, 64, 64]);
     }
 }
