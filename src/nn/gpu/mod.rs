@@ -7,6 +7,7 @@
 //! Where the host asks for weights, moments or gradients, they are downloaded and kept until they change. The first failure of the device is
 //! kept ([`Engine::failure`]): from then on nothing more is run, and every answer is NaN, so that nothing of it can be saved as sound.
 
+mod measured;
 mod plan;
 mod room;
 
@@ -127,23 +128,31 @@ impl GpuEngine {
 
     /// Uploads the batch and runs the plan of its shape, then `more`. After a failure, such as no room for it, nothing is run.
     fn run(&mut self, batch: &Batch, purpose: Purpose, more: Run) {
+        let gpu = self.gpu.clone();
+        if let Some(programs) = self.ready(batch, purpose, more) {
+            gpu.run(&programs);
+        }
+    }
+
+    /// Uploads the batch and gives what is to be run with it.
+    fn ready(&mut self, batch: &Batch, purpose: Purpose, more: Run) -> Option<Vec<&Program>> {
         batch.check(self.rows, self.config.vocabulary);
         if self.failed().is_some() {
-            return;
+            return None;
         }
         if let Err(error) = self.prepare(batch, Key::new(batch, purpose)) {
-            return self.fail(error);
+            self.fail(error);
+            return None;
         }
-        let Some(plan) = self.plans.last() else { return };
+        let plan = self.plans.last()?;
         self.device.settings.upload(&self.gpu);
         let mut programs: Vec<&Program> = Vec::with_capacity(5);
         programs.extend(std::mem::take(&mut self.zero_state).then_some(&self.device.zero_state));
-        programs.extend(std::mem::take(&mut self.stale_table).then_some(&self.table));
+        programs.extend(std::mem::replace(&mut self.stale_table, more == Run::Update).then_some(&self.table));
         programs.push(&plan.program);
         programs.extend((more == Run::Update).then_some(&self.update));
         programs.extend((more != Run::Nothing).then_some(&self.answer));
-        self.gpu.run(&programs);
-        self.stale_table |= more == Run::Update;
+        Some(programs)
     }
 
     /// Makes room and the plan, which is the last one then; uploads the batch.
@@ -207,16 +216,21 @@ impl GpuEngine {
         }
     }
 
-    /// Training without an update, or with.
-    fn train(&mut self, batch: &Batch, masking: Option<Masking>, more: Run) -> (LossSums, Totals) {
+    /// What a training step needs to know; old gradients do not count any more.
+    fn set_training(&mut self, batch: &Batch, masking: Option<Masking>) -> Purpose {
         let masking = masking.filter(|_| self.config.dropout > 0.0);
-        let weight = batch.total_weight();
-        self.device.settings.loss(weight);
+        self.device.settings.loss(batch.total_weight());
         if let Some(Masking { seed, step }) = masking {
             self.device.settings.dropout(self.config.dropout, Site { seed, step, layer: 0 });
         }
         self.gradients.take();
-        self.run(batch, Purpose::Training { dropout: masking.is_some() }, more);
+        Purpose::Training { dropout: masking.is_some() }
+    }
+
+    /// Training without an update, or with.
+    fn train(&mut self, batch: &Batch, masking: Option<Masking>, more: Run) -> (LossSums, Totals) {
+        let (purpose, weight) = (self.set_training(batch, masking), batch.total_weight());
+        self.run(batch, purpose, more);
         let totals = self.totals();
         let [nats, correct] = [totals.nats, totals.correct].map(f64::from);
         (LossSums { nats, weight, correct }, totals)
