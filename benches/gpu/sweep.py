@@ -18,8 +18,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HORNPIPE = os.environ.get("HORNPIPE", str(HERE.parent.parent / "target/release/hornpipe"))
 ENGINES = {"cpu": "Hornpipe, CPU", "gpu": "Hornpipe, GPU", "cudnn": "cuDNN, f32", "cudnn-tf32": "cuDNN, TF32"}
-# What an engine is believed to do before anything of it is measured, in GFLOP/s: too little rather than too much.
-BELIEVED = {"cpu": 25.0 * (os.cpu_count() or 1), "gpu": 300.0, "cudnn": 1500.0, "cudnn-tf32": 1500.0}
 # How far losses and gradient norms may be apart, relatively. (A loss stands near ln V whatever a network computes.)
 WITHIN = {"cpu": (1e-5, 1e-3), "gpu": (1e-5, 1e-3), "cudnn": (1e-5, 1e-3), "cudnn-tf32": (1e-4, 1e-2)}
 # Seconds of one measurement.
@@ -80,7 +78,7 @@ class Torch:
     """The runner; `cannot` says why there is none."""
 
     def __init__(self, device):
-        self.process, self.about, self.cannot = None, {}, None
+        self.about, self.cannot = {}, None
         command = [sys.executable, str(HERE / "torch_lstm.py"), device]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
@@ -117,7 +115,7 @@ class Torch:
 class Sweep:
     def __init__(self, args):
         self.args, self.ends = args, time.monotonic() + args.seconds
-        self.speeds, self.rows, self.wrong, self.about = dict(BELIEVED), {}, [], {}
+        self.speeds, self.rows, self.wrong, self.about = {}, {}, [], {}
         wanted = [name for name in args.engines.split(",") if name in ENGINES]
         if args.tiny:
             wanted = [name for name in wanted if not name.startswith("cudnn")]
@@ -126,11 +124,13 @@ class Sweep:
             print(f"only Hornpipe's rows: {self.torch.cannot}", file=sys.stderr)
             wanted = [name for name in wanted if not name.startswith("cudnn")]
         self.engines = wanted
+        # The CPU, which takes longest, comes last.
+        self.order = sorted(wanted, key=lambda engine: engine == "cpu")
 
     def run(self):
         for turn in range(1 if self.args.tiny else self.args.rounds):
             for size in sizes(self.args):
-                for engine in self.engines:
+                for engine in self.order:
                     self.turn(turn, size, engine)
                     write(self)
 
@@ -145,12 +145,18 @@ class Sweep:
             row.update({key: found[key] for key in ("loss", "gradient_norm")})
             self.speeds[engine] = flops(size) / found["step_ms"] / 1e6
         except Skipped as reason:
-            # What was measured before stays.
-            row.setdefault("skipped", str(reason))
-        said = f"{row['ms'][-1]:.2f} ms" if len(row["ms"]) > turn else f"skipped: {row.get('skipped')}"
+            said = f"skipped: {reason}"
+            # What was measured in the turn before stays.
+            if not row["ms"]:
+                row["skipped"] = str(reason)
+        else:
+            said = f"{found['step_ms']:.2f} ms"
         print(f"H {size['hidden']}, B {size['batch_size']}, {ENGINES[engine]}: {said}", file=sys.stderr, flush=True)
 
     def measure(self, size, engine):
+        if engine not in self.speeds:
+            # One step, to know what many will take.
+            self.speeds[engine] = flops(size) / self.ask(size, engine, 1, 0, 2 * self.args.most)["step_ms"] / 1e6
         each, left = flops(size) / self.speeds[engine] / 1e9, self.ends - time.monotonic()
         # A step more for the loss; parts of some steps are timed again.
         steps = max(1, min(15, int(AIM / each / 2.5)))
@@ -158,13 +164,15 @@ class Sweep:
         needed = 1.0 + each * (1 + warm_up + 2.4 * steps)
         if needed > min(left, self.args.most):
             raise Skipped(f"it would take about {needed:.0f} s; {max(0, min(left, self.args.most)):.0f} s are left for it")
-        limit = max(10.0, min(left + 10.0, 2 * self.args.most))
+        return self.ask(size, engine, steps, warm_up, max(10.0, min(left + 10.0, 2 * self.args.most)))
+
+    def ask(self, size, engine, steps, warm_up, limit):
         if engine in ("cpu", "gpu"):
             found = bench_train("cpu" if engine == "cpu" else self.args.device, size, steps, warm_up, limit)
             known = ("device",) if engine == "gpu" else ("cpu", "isa", "threads")
             self.about.update({key: found[key] for key in known})
             return found
-        return self.torch.ask({**size, "tf32": engine == "cudnn-tf32", "count": steps, "warm_up": 2}, limit)
+        return self.torch.ask({**size, "tf32": engine == "cudnn-tf32", "count": steps, "warm_up": 1 + warm_up}, limit)
 
     def check(self, found, size, engine):
         """That it computes what the first engine does on this size."""
