@@ -26,7 +26,7 @@ const GENERATE: &str = "bench generate --hidden 9 --layers 2 --characters 5";
 
 #[test]
 fn each_measurement_has_help() {
-    for command in ["train", "generate", "peak", "sweep"] {
+    for command in ["train", "generate", "gpu", "peak", "sweep"] {
         let help = succeeds(&mut hornpipe(["bench", command, "--help"]));
         assert!(help.contains("Usage: hornpipe bench"), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: narrow enough\n{help}");

@@ -11,7 +11,7 @@ use hornpipe::corpus::{Corpus, composer};
 use hornpipe::nn::reference::{self, Network, States};
 use hornpipe::nn::{
     Batch, Cell, CpuEngine, Engine, GpuEngine, GpuEngineError, Input, LossSums, Masking, ModelConfig,
-    Parameters, State, dropout_masks,
+    NotFinite, Parameters, State, dropout_masks,
 };
 use hornpipe::optim::{Hyper, Moments, Optimizer};
 use hornpipe::train::{
@@ -275,11 +275,38 @@ fn a_step_that_is_not_finite_or_has_no_weight_changes_no_weight() {
 
     let (_, bias) = parameters.layout().linear();
     parameters.slice_mut(bias)[3] = f32::NAN;
-    device.edit_parameters(&mut |own| own.values_mut().copy_from_slice(parameters.values()));
-    device.train_step(&batch, None, &HYPER).expect_err("not finite");
-    assert_eq!(bits(device.parameters().values()), bits(parameters.values()));
-    assert!(device.moments().arrays.iter().all(|m| m.values().iter().all(|&x| x == 0.0)));
+    assert!(refused(&gpu, &config, &parameters, &batch).nats.is_nan());
+
+    // The only unit puts out about a third: the loss of the smaller logit is 2e38, and the gradient of that unit 6e38, which f32 has not.
+    let config = common::config(7, Input::Embedding(3), 1, 1, 0.0);
+    let mut parameters = Parameters::zeros(&config);
+    let (weight, _) = parameters.layout().linear();
+    parameters.slice_mut(weight)[..2].copy_from_slice(&[3e38, -3e38]);
+    let at = parameters.layout().layer(0);
+    parameters.slice_mut(at.bias).fill(1.0);
+    let mut batch = Batch::zeros(1, 1);
+    batch.weights.fill(1.0);
+    batch.targets.fill(1);
+    let nats = refused(&gpu, &config, &parameters, &batch).nats;
+    assert!((1e38..3e38).contains(&nats), "a loss as any: {nats}");
+}
+
+/// What both engines refuse alike, from the zero state, without any change.
+fn refused(gpu: &Gpu, config: &ModelConfig, parameters: &Parameters, batch: &Batch) -> NotFinite {
+    let mut device = engine(gpu, config, parameters, HYPER.optimizer);
+    let mut host = cpu(config, parameters, HYPER.optimizer, Gemm::matrixmultiply(), 1, 1);
+    let [there, here] = [&mut device as &mut dyn Engine, &mut host].map(|engine| {
+        engine.set_state(&State::zeros(config, batch.rows()));
+        let error = engine.train_step(batch, None, &HYPER).expect_err("not finite");
+        assert_eq!(bits(engine.parameters().values()), bits(parameters.values()));
+        assert!(engine.moments().arrays.iter().all(|m| m.values().iter().all(|&x| x == 0.0)));
+        error
+    });
+    assert!(!there.gradient_norm.is_finite() && !here.gradient_norm.is_finite(), "{there}; {here}");
+    let alike = (there.nats - here.nats).abs() <= 1e-5 * here.nats.abs();
+    assert!(alike || there.nats.is_nan() && here.nats.is_nan(), "{there}; {here}");
     assert_eq!(device.failure(), None, "the device itself is well");
+    there
 }
 
 #[test]

@@ -43,6 +43,8 @@ fn a_build_without_gpus_says_how_to_get_one() {
     let how = || predicate::str::contains("cargo install --path . --features gpu");
     hornpipe().args(["bench", "devices"]).assert().failure().stderr(how());
     hornpipe().args(["bench", "train", "--device", "gpu"]).assert().failure().stderr(how());
+    hornpipe().args(["bench", "gpu"]).assert().failure().stderr(how());
+    hornpipe().args(["bench", "gpu", "--device", "gpu:1", "--json"]).assert().failure().stderr(how());
     train(&folder.path().join("run"), "gpu").assert().failure().stderr(how());
     assert!(!folder.path().join("run").exists(), "nothing was begun");
 }
@@ -180,5 +182,59 @@ mod with_gpus {
         assert!((loss(&report) - loss(&cpu)).abs() <= 1e-4 * loss(&cpu));
         let report = json(hornpipe().args(["bench", "generate", "--characters", "5"]).args(size));
         assert!(report["characters_per_s"].as_f64().expect("a rate") > 0.0);
+    }
+
+    /// By either clock: the parts of a step are the step, with as many dispatches as the network has.
+    #[test]
+    fn each_shader_is_measured() {
+        let Some(device) = device() else { return };
+        let size = ["--hidden", "24", "--layers", "2", "--batch-size", "5", "--seq-len", "6", "--steps", "3"];
+        for (clock, flags) in [("device", &[][..]), ("host", &["--host-clock"])] {
+            let bench = || {
+                let mut command = hornpipe();
+                command.args(["bench", "gpu", "--device", &device]).args(size).args(flags);
+                command
+            };
+            let report = json(bench().arg("--json"));
+            // A device without timestamps has only one.
+            assert!(report["clock"] == clock || report["clock"] == "host", "{report}");
+            let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{value}"));
+            let split = report["split"].as_object().expect("parts");
+            let sum: f64 = split.values().map(number).sum();
+            assert!((sum - number(&report["step_ms"])).abs() < 1e-6, "{report}");
+            for key in ["step_ms", "gflops", "peak_gflops", "empty_dispatch_us", "launch_us"] {
+                assert!(number(&report[key]) > 0.0, "{key}: {report}");
+            }
+            let shaders = report["shaders"].as_array().expect("a list");
+            let dispatches = |shader: &str, purpose: &str| -> u64 {
+                let same = |row: &&serde_json::Value| row["shader"] == shader && row["purpose"] == purpose;
+                shaders.iter().filter(same).map(|row| row["dispatches"].as_u64().expect("a count")).sum()
+            };
+            for (shader, purpose, count) in [
+                ("gemm32", "table of characters", 1),
+                ("gemm32", "input", 1),
+                ("gemm32", "recurrent", 12),
+                ("gemm32", "gradients, recurrent", 10),
+                ("gemm32", "gradients, weights", 3),
+                ("gemm32", "gradients, input", 1),
+                ("lstm_forward", "", 12),
+                ("lstm_backward", "", 12),
+                ("dropout", "", 4),
+                ("gather", "", 1),
+                ("scatter_add", "", 1),
+                ("cross_entropy", "", 1),
+                ("adam", "", 1),
+            ] {
+                assert_eq!(dispatches(shader, purpose), count, "{shader} {purpose}: {report}");
+            }
+            let all: u64 = shaders.iter().map(|row| row["dispatches"].as_u64().expect("a count")).sum();
+            assert_eq!(report["dispatches"], all);
+            let table = bench().assert().success();
+            table.stdout(
+                predicate::str::contains("gradients, recurrent").and(predicate::str::contains("GB/s")),
+            );
+        }
+        let refusal = hornpipe().args(["bench", "gpu", "--device", "cpu"]).assert().failure();
+        refusal.stderr(predicate::str::contains("the processor has no shaders"));
     }
 }

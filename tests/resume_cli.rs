@@ -3,8 +3,10 @@
 
 mod support;
 
+use hornpipe::checkpoint::Checkpoint;
 use hornpipe::corpus::split;
-use hornpipe::train::{EpochMetrics, Quality, Watched, read_metrics, write_metrics};
+use hornpipe::nn::State;
+use hornpipe::train::{EpochMetrics, Quality, Snapshot, Watched, read_metrics, write_metrics};
 use std::fs;
 use support::{Folder, hornpipe, refused, refused_with, result, resume, succeeds, train};
 
@@ -169,4 +171,25 @@ fn a_corpus_from_standard_input_is_asked_for_again() {
     succeeds(&mut resume(&folder, "run", &folder.arg("corpus.abc")));
     succeeds(&mut train(&folder, "many-to-many", "straight", "--epochs 2"));
     assert!(result(&folder.path("run")) == result(&folder.path("straight")));
+}
+
+/// As `train` does, before anything is made or changed: a run of another machine may need more memory than this one has.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_larger_than_the_memory() {
+    let folder = Folder::new();
+    stopped(&folder, "many-to-many");
+    let path = folder.path("run/last.hornpipe");
+    let mut snapshot = Snapshot::from_checkpoint(&Checkpoint::load(&path).unwrap()).unwrap();
+    let settings = &mut snapshot.settings;
+    (settings.seq_len, settings.batch_size, settings.shard_rows) = (65_536, 65_536, 65_536);
+    snapshot.state = State::zeros(&settings.model(snapshot.vocabulary.len()), 65_536);
+    snapshot.to_checkpoint().save(&path).unwrap();
+    let metrics = fs::read(folder.path("run/metrics.csv")).unwrap();
+    let says = "GB are free; lower --hidden, --layers, --batch-size or --seq-len";
+    let new = folder.arg("new");
+    refused_with(&mut resume(&folder, "run", &format!("--out {new}")), says);
+    assert!(!folder.path("new").exists());
+    refused_with(&mut resume(&folder, "run", ""), says);
+    assert!(fs::read(folder.path("run/metrics.csv")).unwrap() == metrics);
 }

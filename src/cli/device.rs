@@ -66,35 +66,36 @@ pub mod gpu {
     use crate::optim::Optimizer;
     use crate::train::EngineKind;
     use anyhow::{Result, bail};
-    use hornpipe_kernels::gpu::{AdapterInfo, Choice, Gpu, adapters};
-
-    /// All GPUs of this machine.
-    pub fn list() -> Result<Vec<AdapterInfo>> {
-        Ok(adapters())
-    }
+    use hornpipe_kernels::gpu::{AdapterInfo, Choice, Gpu};
 
     pub fn engine(choice: &str, wanted: Wanted) -> Result<Box<dyn Engine>> {
         if wanted.settings.engine == EngineKind::Reference {
             bail!("the engine reference runs on the CPU alone; use --device cpu, or --engine cpu with a GPU");
         }
         let config = wanted.settings.model(wanted.vocabulary);
-        Ok(open(choice, &config, wanted.parameters, wanted.settings.optimizer, wanted.shape)?.0)
+        Ok(named(choice, &config, wanted.parameters, wanted.settings.optimizer, wanted.shape)?.0)
     }
 
-    /// Opens a GPU, says which, and gives its name.
-    pub fn open(
+    /// An engine on that GPU, and its name.
+    pub fn named(
         choice: &str,
         config: &ModelConfig,
         parameters: Parameters,
         optimizer: Optimizer,
         shape: (usize, usize),
     ) -> Result<(Box<dyn Engine>, String)> {
+        let gpu = open(choice)?;
+        let name = gpu.info().name.clone();
+        Ok((Box::new(GpuEngine::new(config, parameters, optimizer, gpu, shape)?), name))
+    }
+
+    /// Opens a GPU, and says which.
+    pub fn open(choice: &str) -> Result<Gpu> {
         let choice: Choice = choice.parse()?;
         let gpu = Gpu::open(&choice)?;
         let AdapterInfo { name, backend, kind, .. } = gpu.info();
         tell!("device: {name} ({backend}, {kind})");
-        let name = name.clone();
-        Ok((Box::new(GpuEngine::new(config, parameters, optimizer, gpu, shape)?), name))
+        Ok(gpu)
     }
 }
 
@@ -106,23 +107,15 @@ pub mod gpu {
     use crate::nn::{Engine, ModelConfig, Parameters};
     use crate::optim::Optimizer;
     use anyhow::{Result, bail};
-    use std::convert::Infallible;
 
-    const MISSING: &str =
+    pub const MISSING: &str =
         "this hornpipe was built without GPU support; build it with: cargo install --path . --features gpu";
-
-    /// No build without the feature can make one.
-    pub type AdapterInfo = Infallible;
-
-    pub fn list() -> Result<Vec<AdapterInfo>> {
-        bail!(MISSING)
-    }
 
     pub fn engine(_: &str, _: Wanted) -> Result<Box<dyn Engine>> {
         bail!(MISSING)
     }
 
-    pub fn open(
+    pub fn named(
         _: &str,
         _: &ModelConfig,
         _: Parameters,

@@ -1,5 +1,8 @@
 //! `hornpipe train`
 
+#[cfg(all(test, feature = "gpu"))]
+mod tests;
+
 use super::device::{Device, Wanted};
 use super::host::Host;
 use super::output::{self, duration, tell, thousands};
@@ -110,24 +113,31 @@ pub fn run(args: Args) -> Result<()> {
         host: Some(Host::of(gemm)),
     })?;
     let gradients = args.watch.map(|WatchName::Gradients| GradientWatch::new(&trainer, gemm, args.threads));
-    let mut watch = Watch::new(&args, &mut folder, gradients.transpose()?);
-    let result = trainer.run(&mut watch);
-    watch.bar.clear();
-    let outcome = match result {
-        Ok(outcome) => outcome,
-        Err(TrainError::Observer(error)) => return Err(error),
-        Err(error) => {
-            // Where the loss on held-out tunes told, last.hornpipe may have been saved too late.
-            let name = if matches!(error, TrainError::HeldOutNotFinite { .. }) { BEST } else { LAST };
-            return Err(anyhow!("{error}; {}", kept(&folder, name)));
-        }
-    };
+    let outcome = train(&args, &mut trainer, &mut folder, gradients.transpose()?)?;
     folder.save(LAST, &checkpoint(&trainer, &folder)?)?;
     if trainer.progress().best.is_none() || !folder.path().join(BEST).exists() {
         // No epoch is over yet, so what there is is the best there is.
         folder.save(BEST, &checkpoint(&trainer, &folder)?)?;
     }
     finish(&args, &trainer, &folder, outcome)
+}
+
+/// Trains until something ends it. What went wrong is told with the checkpoint that is left.
+fn train(
+    args: &Args,
+    trainer: &mut Trainer,
+    folder: &mut RunFolder,
+    gradients: Option<GradientWatch>,
+) -> Result<Outcome> {
+    let mut watch = Watch::new(args, folder, gradients);
+    let result = trainer.run(&mut watch);
+    watch.bar.clear();
+    result.map_err(|error| match error {
+        TrainError::Observer(error) => error,
+        // The loss on held-out tunes tells late: last.hornpipe may have been saved since.
+        TrainError::HeldOutNotFinite { .. } => anyhow!("{error}; {}", kept(folder, BEST)),
+        _ => anyhow!("{error}; {}", kept(folder, LAST)),
+    })
 }
 
 /// A run from its beginning.
@@ -142,8 +152,7 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
     }
     settings.shard_rows = args.flags.usual_shard_rows(&settings, data.vocabulary.len());
     let model = settings.model(data.vocabulary.len());
-    let batch = (settings.seq_len, settings.batch_size);
-    memory::check(&args.device, &model, settings.optimizer, batch, settings.shard_rows)?;
+    fits(args, &settings, data.vocabulary.len())?;
     let parameters = match base {
         Some(base) => base.parameters,
         None => settings.init.parameters(&model, settings.seed),
@@ -177,6 +186,7 @@ fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, V
     let path = from.join(LAST);
     let snapshot = Snapshot::from_checkpoint(&Checkpoint::load(&path)?)
         .with_context(|| format!("cannot resume from {}", path.display()))?;
+    fits(args, &snapshot.settings, snapshot.vocabulary.len())?;
     let corpus: Corpus = load::corpus(&paths)?;
     let data = Data::new(&corpus, &snapshot.settings, Some(snapshot.vocabulary.clone()))
         .with_context(|| format!("cannot resume {} with {}", from.display(), load::corpus_name(&paths)))?;
@@ -190,6 +200,13 @@ fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, V
     let engine = engine(args, &snapshot.settings, parameters, data.vocabulary.len(), gemm)?;
     let trainer = Trainer::resume(snapshot, data, engine, folder.seconds())?;
     Ok((trainer, folder, paths))
+}
+
+/// # Errors
+/// Where this machine has no memory for such a run.
+fn fits(args: &Args, settings: &Settings, vocabulary: usize) -> Result<()> {
+    let (model, batch) = (settings.model(vocabulary), (settings.seq_len, settings.batch_size));
+    memory::check(&args.device, &model, settings.optimizer, batch, settings.shard_rows)
 }
 
 /// The engine that trains.

@@ -15,7 +15,12 @@ impl Values for u32 {}
 pub(super) const BYTES: u64 = 4;
 
 /// Room for `len` numbers, zero.
-fn buffer(gpu: &Gpu, what: &str, len: usize, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, GpuError> {
+pub(super) fn buffer(
+    gpu: &Gpu,
+    what: &str,
+    len: usize,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, GpuError> {
     let (bytes, limit) = (len.max(1) as u64 * BYTES, gpu.array_bytes());
     if bytes > limit {
         return Err(GpuError::TooLarge { what: what.to_string(), bytes, limit });

@@ -52,7 +52,8 @@ impl Gpu {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("hornpipe"),
-            required_features: wgpu::Features::IMMEDIATES,
+            required_features: wgpu::Features::IMMEDIATES
+                | adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -104,7 +105,7 @@ impl Gpu {
             return;
         }
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        programs.iter().for_each(|program| program.encode(&mut encoder));
+        programs.iter().for_each(|program| program.encode(&mut encoder, None));
         self.queue().submit([encoder.finish()]);
     }
 

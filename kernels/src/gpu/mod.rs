@@ -16,6 +16,7 @@
 //! | [`Gpu`] | an open device, its limits and its compiled shaders |
 //! | [`Array`], [`Download`] | numbers on it, and their way back |
 //! | [`Recorder`], [`Program`] | operations |
+//! | [`Gpu::run_timed`], [`parts`] | how long each shader takes |
 
 mod adapter;
 mod array;
@@ -24,13 +25,15 @@ mod error;
 mod ops;
 mod program;
 mod shader;
+mod timing;
 
 pub use adapter::{AdapterInfo, Choice, adapters};
 pub use array::{Array, Download, Values};
 pub use device::Gpu;
 pub use error::GpuError;
-pub use ops::{CrossEntropy, Gemm, LstmSequence, Matrix, SUMS, Settings, sort_places};
-pub use program::{Program, Recorder};
+pub use ops::{CHAINS, CrossEntropy, Gemm, LstmSequence, Matrix, SUMS, Settings, sort_places};
+pub use program::{Part, Program, Recorder, Work, parts};
+pub use timing::Time;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ pub(super) enum Shader {
     Sum,
     Adam,
     RmsProp,
+    Peak,
 }
 
 macro_rules! wgsl {
@@ -26,7 +27,7 @@ macro_rules! wgsl {
 
 impl Shader {
     #[cfg(test)]
-    pub const ALL: [Shader; 13] = [
+    pub const ALL: [Shader; 14] = [
         Shader::GemmLarge,
         Shader::GemmSmall,
         Shader::Enter,
@@ -40,7 +41,28 @@ impl Shader {
         Shader::Sum,
         Shader::Adam,
         Shader::RmsProp,
+        Shader::Peak,
     ];
+
+    /// Its file's name; products also have the side of their tiles.
+    pub fn name(self) -> &'static str {
+        match self {
+            Shader::GemmLarge => "gemm64",
+            Shader::GemmSmall => "gemm32",
+            Shader::Enter => "enter",
+            Shader::LstmForward => "lstm_forward",
+            Shader::LstmBackward => "lstm_backward",
+            Shader::Gather => "gather",
+            Shader::ScatterAdd => "scatter_add",
+            Shader::ColumnSums => "column_sums",
+            Shader::Dropout => "dropout",
+            Shader::CrossEntropy => "cross_entropy",
+            Shader::Sum => "sum",
+            Shader::Adam => "adam",
+            Shader::RmsProp => "rmsprop",
+            Shader::Peak => "peak",
+        }
+    }
 
     /// Its text, whole.
     pub fn source(self) -> &'static str {
@@ -58,6 +80,7 @@ impl Shader {
             Shader::Sum => wgsl!("sum"),
             Shader::Adam => wgsl!("settings", "clip", "adam"),
             Shader::RmsProp => wgsl!("settings", "clip", "rmsprop"),
+            Shader::Peak => wgsl!("peak"),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{Isa, Team, elementwise, embedding, lstm, softmax};
 mod elementwise_ops;
 mod products;
 mod sequences;
+mod timing;
 
 /// What is asked of every operation.
 const RTOL: f64 = 1e-5;

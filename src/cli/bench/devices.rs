@@ -1,7 +1,8 @@
 //! `hornpipe bench devices`: the GPUs that `--device` can name.
 
-use crate::cli::{device, output};
+use crate::cli::output;
 use anyhow::Result;
+use hornpipe_kernels::gpu::{AdapterInfo, GpuError, adapters};
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
@@ -32,20 +33,7 @@ struct Device {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let devices = devices()?;
-    if args.json {
-        return output::print_json(&Report { devices });
-    }
-    output::print(&text(&devices))
-}
-
-#[cfg(feature = "gpu")]
-fn devices() -> Result<Vec<Device>> {
-    let all = device::gpu::list()?;
-    if all.is_empty() {
-        return Err(hornpipe_kernels::gpu::GpuError::NoAdapter.into());
-    }
-    let device = |(number, info): (usize, hornpipe_kernels::gpu::AdapterInfo)| Device {
+    let device = |(number, info): (usize, AdapterInfo)| Device {
         number,
         name: info.name,
         backend: info.backend,
@@ -58,12 +46,11 @@ fn devices() -> Result<Vec<Device>> {
         workgroup_size: info.workgroup_size,
         workgroups: info.workgroups,
     };
-    Ok(all.into_iter().enumerate().map(device).collect())
-}
-
-#[cfg(not(feature = "gpu"))]
-fn devices() -> Result<Vec<Device>> {
-    device::gpu::list().map(|none| none.into_iter().map(|never| match never {}).collect())
+    let devices: Vec<Device> = adapters().into_iter().enumerate().map(device).collect();
+    if devices.is_empty() {
+        return Err(GpuError::NoAdapter.into());
+    }
+    if args.json { output::print_json(&Report { devices }) } else { output::print(&text(&devices)) }
 }
 
 fn text(devices: &[Device]) -> String {

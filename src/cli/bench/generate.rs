@@ -62,7 +62,7 @@ struct Report {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let rows = args.shape.batch_size.unwrap_or(1);
+    let rows = args.shape.network.batch_size.unwrap_or(1);
     if !(1..=MOST).contains(&args.characters) {
         bail!("--characters must be from 1 to {MOST}");
     }
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("--window must be from 1 to 65536");
     }
     let mut subject = args.shape.subject(args.window.unwrap_or(1), rows, 0.0, Optimizer::Adam)?;
-    let mut writer = Writer::new(rows, args.shape.vocab, args.window);
+    let mut writer = Writer::new(rows, args.shape.network.vocab, args.window);
     let (mut nats, mut first_characters) = (0.0, Vec::new());
     for _ in 0..CHECKED {
         nats += writer.write(subject.engine.as_mut(), true);
@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> Result<()> {
 
     rest(subject.engine.as_mut(), rows);
     subject.check()?;
-    let mut writer = Writer::new(rows, args.shape.vocab, args.window);
+    let mut writer = Writer::new(rows, args.shape.network.vocab, args.window);
     subject.start()?;
     let bar = Bar::percent("measuring");
     let warm_up = args.characters / 10 + 5;
@@ -123,10 +123,10 @@ pub fn run(args: &Args) -> Result<()> {
         cores: host.cores,
         tunes: rows,
         window: args.window,
-        hidden: args.shape.hidden,
-        layers: args.shape.layers,
-        embedding: args.shape.embedding,
-        vocab: args.shape.vocab,
+        hidden: args.shape.network.hidden,
+        layers: args.shape.network.layers,
+        embedding: args.shape.network.embedding,
+        vocab: args.shape.network.vocab,
         shard_rows: subject.shard_rows,
         characters: args.characters,
         flops_formula: FLOPS_FORMULA,

@@ -1,8 +1,11 @@
 //! `hornpipe bench`: how fast this machine trains and generates, and how fast it could.
 
+#[cfg(feature = "gpu")]
 mod devices;
 mod formula;
 mod generate;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod peak;
 mod sweep;
 mod train;
@@ -16,6 +19,25 @@ use hornpipe_kernels::gemm::Gemm;
 use peak::Gauge;
 use std::ops::RangeInclusive;
 
+/// Where a build knows no GPU, these commands say so, whatever their flags.
+#[cfg(not(feature = "gpu"))]
+mod missing {
+    use crate::cli::device::gpu::MISSING;
+    use anyhow::{Result, bail};
+
+    #[derive(Debug, clap::Args)]
+    pub struct Args {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        _flags: Vec<String>,
+    }
+
+    pub fn run(_: &Args) -> Result<()> {
+        bail!(MISSING)
+    }
+}
+#[cfg(not(feature = "gpu"))]
+use missing::{self as devices, self as gpu};
+
 /// Measure this machine: median over steps after warm-up, on weights and characters that a formula gives.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -25,21 +47,20 @@ pub enum Command {
     Generate(generate::Args),
     /// List the GPUs that --device can name, with their limits.
     Devices(devices::Args),
+    /// Time each shader of a training step on a GPU.
+    Gpu(gpu::Args),
     /// Measure what the processor and the memory can do at most, on each instruction set.
     Peak(peak::Args),
     /// Time training steps over many sizes: a table, a CSV and a plot.
     Sweep(sweep::Args),
 }
 
-/// The network and where it runs.
+/// The size of the network and of its batches.
 #[derive(Debug, clap::Args)]
-struct Shape {
+struct Network {
     /// Sequences side by side (B); when generating, tunes.
     #[arg(long, value_name = "B")]
     batch_size: Option<usize>,
-    /// What the layers are made of; the fused kernels serve the LSTM, the others run batched through matrix products.
-    #[arg(long, value_enum, default_value = "lstm")]
-    cell: Cell,
     /// Hidden units of a layer (H).
     #[arg(long, value_name = "H", default_value_t = 256)]
     hidden: usize,
@@ -52,6 +73,16 @@ struct Shape {
     /// Distinct characters (V).
     #[arg(long, value_name = "V", default_value_t = 93)]
     vocab: usize,
+}
+
+/// The network and where it runs.
+#[derive(Debug, clap::Args)]
+struct Shape {
+    #[command(flatten)]
+    network: Network,
+    /// What the layers are made of; the fused kernels serve the LSTM, the others run batched through matrix products.
+    #[arg(long, value_enum, default_value = "lstm")]
+    cell: Cell,
     /// Threads to work on; 0 for all cores.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::train::threads)]
     threads: usize,
@@ -93,15 +124,16 @@ pub fn run(command: Command) -> Result<()> {
         Command::Train(args) => train::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Gpu(args) => gpu::run(&args),
         Command::Peak(args) => peak::run(&args),
         Command::Sweep(args) => sweep::run(&args),
     }
 }
 
-impl Shape {
-    fn model(&self, dropout: f32) -> ModelConfig {
+impl Network {
+    fn model(&self, cell: Cell, dropout: f32) -> ModelConfig {
         ModelConfig {
-            cell: self.cell,
+            cell,
             vocabulary: self.vocab,
             input: Input::Embedding(self.embedding),
             hidden: self.hidden,
@@ -109,12 +141,16 @@ impl Shape {
             dropout,
         }
     }
+}
 
+impl Shape {
     /// An engine for `rows` sequences, with the formula's weights and a state of zeros. `steps` is what memory must hold.
     fn subject(&self, steps: usize, rows: usize, dropout: f32, optimizer: Optimizer) -> Result<Subject> {
-        let config = self.model(dropout);
+        let config = self.network.model(self.cell, dropout);
         config.validate()?;
-        let shard_rows = self.shard_rows.unwrap_or_else(|| default_shard_rows(rows, self.hidden, self.vocab));
+        let shard_rows = self
+            .shard_rows
+            .unwrap_or_else(|| default_shard_rows(rows, self.network.hidden, self.network.vocab));
         if !SIZES.contains(&rows) || !(1..=rows).contains(&shard_rows) {
             bail!("--batch-size must be from 1 to 65536, and --shard-rows from 1 to it");
         }
@@ -123,7 +159,7 @@ impl Shape {
         if let Device::Gpu(choice) = &self.device {
             let parameters = formula::parameters(&config);
             let (mut engine, device) =
-                device::gpu::open(choice, &config, parameters, optimizer, (steps, rows))?;
+                device::gpu::named(choice, &config, parameters, optimizer, (steps, rows))?;
             rest(engine.as_mut(), rows);
             return Ok(Subject {
                 engine,

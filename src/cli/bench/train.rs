@@ -16,31 +16,59 @@ use std::time::Instant;
 pub struct Args {
     #[command(flatten)]
     shape: Shape,
+    #[command(flatten)]
+    work: Work,
+}
+
+/// The training steps that are measured.
+#[derive(Debug, clap::Args)]
+pub(super) struct Work {
     /// Time steps (T).
     #[arg(long, value_name = "T", default_value_t = 100)]
-    seq_len: usize,
+    pub seq_len: usize,
     /// Whether every step is predicted or only the last.
     #[arg(long, value_enum, default_value = "many-to-many")]
-    objective: Objective,
+    pub objective: Objective,
     /// Share of each layer's outputs that is dropped.
     #[arg(long, value_name = "RATE", default_value_t = 0.2)]
-    dropout: f32,
+    pub dropout: f32,
     /// The update rule.
     #[arg(long, value_enum, default_value = "adam")]
-    optimizer: Optimizer,
+    pub optimizer: Optimizer,
     /// The greatest norm of all gradients together; 0 does not clip.
     #[arg(long, value_name = "NORM", default_value_t = 1.0)]
     clip_norm: f64,
     /// Steps that count.
     #[arg(long, value_name = "N", default_value_t = 15)]
-    steps: usize,
+    pub steps: usize,
     /// Steps before them that do not.
     #[arg(long, value_name = "N", default_value_t = 3)]
-    warm_up: usize,
+    pub warm_up: usize,
+}
+
+impl Work {
+    /// # Errors
+    /// Where a number cannot be.
+    pub fn check(&self) -> Result<()> {
+        if !SIZES.contains(&self.seq_len) || !(1..=MOST).contains(&self.steps) || self.warm_up > MOST {
+            bail!("--seq-len must be from 1 to 65536, --steps from 1 to {MOST}, and --warm-up at most that");
+        }
+        if !(0.0..f64::INFINITY).contains(&self.clip_norm) {
+            bail!("--clip-norm must be a number from 0, and not {}", self.clip_norm);
+        }
+        Ok(())
+    }
+
+    /// Step `step`, counted from 0.
+    pub fn step(&self, step: u64) -> (Option<Masking>, Hyper) {
+        let clip_norm = Some(self.clip_norm).filter(|&norm| norm > 0.0);
+        let hyper = Hyper { optimizer: self.optimizer, lr: LEARNING_RATE, clip_norm, step };
+        (Some(Masking { seed: 1, step }), hyper)
+    }
 }
 
 /// Steps whose parts are timed, after those that are timed as a whole.
-const SPLIT_STEPS: usize = 7;
+pub(super) const SPLIT_STEPS: usize = 7;
 /// Too small to change what is computed, and as much work as any other.
 const LEARNING_RATE: f64 = 1e-4;
 
@@ -85,16 +113,11 @@ struct Report {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let rows = args.shape.batch_size.unwrap_or(64);
-    if !SIZES.contains(&args.seq_len) || !(1..=MOST).contains(&args.steps) || args.warm_up > MOST {
-        bail!("--seq-len must be from 1 to 65536, --steps from 1 to {MOST}, and --warm-up at most that");
-    }
-    if !(0.0..f64::INFINITY).contains(&args.clip_norm) {
-        bail!("--clip-norm must be a number from 0, and not {}", args.clip_norm);
-    }
-    let mut subject = args.shape.subject(args.seq_len, rows, args.dropout, args.optimizer)?;
+    let (rows, work) = (args.shape.network.batch_size.unwrap_or(64), &args.work);
+    work.check()?;
+    let mut subject = args.shape.subject(work.seq_len, rows, work.dropout, work.optimizer)?;
     let engine = subject.engine.as_mut();
-    let batch = formula::batch(args.seq_len, rows, args.shape.vocab, args.objective);
+    let batch = formula::batch(work.seq_len, rows, args.shape.network.vocab, work.objective);
     let sums = engine.gradients(&batch, None);
     let gradient_norm = norm(engine.last_gradients().values());
     rest(engine, rows);
@@ -102,21 +125,21 @@ pub fn run(args: &Args) -> Result<()> {
 
     let bar = Bar::percent("measuring");
     subject.start()?;
-    let all = args.warm_up + args.steps + SPLIT_STEPS.min(args.steps);
-    let mut measured = Measured { engine: subject.engine.as_mut(), batch: &batch, args, step: 0 };
+    let all = work.warm_up + work.steps + SPLIT_STEPS.min(work.steps);
+    let mut measured = Measured { engine: subject.engine.as_mut(), batch: &batch, work, step: 0 };
     let mut whole = Vec::new();
-    for k in 0..args.warm_up + args.steps {
+    for k in 0..work.warm_up + work.steps {
         let ms = measured.whole()?;
-        if k >= args.warm_up {
+        if k >= work.warm_up {
             whole.push(ms);
         }
         bar.set((k + 1) as f64 / all as f64);
     }
     let step = measured.step;
     let peak_gflops = subject.peak_gflops();
-    let mut measured = Measured { engine: subject.engine.as_mut(), batch: &batch, args, step };
+    let mut measured = Measured { engine: subject.engine.as_mut(), batch: &batch, work, step };
     let (mut forward, mut optimizer) = (Vec::new(), Vec::new());
-    for k in args.warm_up + args.steps..all {
+    for k in work.warm_up + work.steps..all {
         let (f, o) = measured.parts()?;
         forward.push(f);
         optimizer.push(o);
@@ -127,7 +150,7 @@ pub fn run(args: &Args) -> Result<()> {
 
     let step = Spread::of(whole);
     let (forward_ms, optimizer_ms) = (Spread::of(forward).median, Spread::of(optimizer).median);
-    let tokens = (rows * args.seq_len) as f64;
+    let tokens = (rows * work.seq_len) as f64;
     let gflops = subject.engine.config().training_flops_per_token() * tokens / step.median / 1e6;
     let host = Host::of(subject.gemm);
     let report = Report {
@@ -153,40 +176,38 @@ pub fn run(args: &Args) -> Result<()> {
         cpu: host.cpu,
         cores: host.cores,
         batch_size: rows,
-        seq_len: args.seq_len,
-        hidden: args.shape.hidden,
-        layers: args.shape.layers,
-        embedding: args.shape.embedding,
-        vocab: args.shape.vocab,
+        seq_len: work.seq_len,
+        hidden: args.shape.network.hidden,
+        layers: args.shape.network.layers,
+        embedding: args.shape.network.embedding,
+        vocab: args.shape.network.vocab,
         shard_rows: subject.shard_rows,
-        objective: args.objective,
-        dropout: args.dropout,
-        clip_norm: args.clip_norm,
-        steps: args.steps,
+        objective: work.objective,
+        dropout: work.dropout,
+        clip_norm: work.clip_norm,
+        steps: work.steps,
         flops_formula: FLOPS_FORMULA,
     };
     if args.shape.json { output::print_json(&report) } else { output::print(&text(&report)) }
 }
 
 /// Steps on one batch, each timed.
-struct Measured<'a> {
-    engine: &'a mut dyn Engine,
-    batch: &'a Batch,
-    args: &'a Args,
-    step: u64,
+pub(super) struct Measured<'a> {
+    pub engine: &'a mut dyn Engine,
+    pub batch: &'a Batch,
+    pub work: &'a Work,
+    pub step: u64,
 }
 
 impl Measured<'_> {
     fn next(&mut self) -> (Option<Masking>, Hyper) {
         let step = self.step;
         self.step += 1;
-        let clip_norm = Some(self.args.clip_norm).filter(|&norm| norm > 0.0);
-        let hyper = Hyper { optimizer: self.args.optimizer, lr: LEARNING_RATE, clip_norm, step };
-        (Some(Masking { seed: 1, step }), hyper)
+        self.work.step(step)
     }
 
     /// The milliseconds of a whole step: the weights packed anew, forward, backward, clipping, update.
-    fn whole(&mut self) -> Result<f64> {
+    pub fn whole(&mut self) -> Result<f64> {
         let (masking, hyper) = self.next();
         let began = Instant::now();
         self.engine.train_step(self.batch, masking, &hyper)?;

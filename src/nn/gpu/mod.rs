@@ -5,13 +5,15 @@
 //! buffer. What the device does for a batch of one shape is recorded once ([`plan`]).
 //!
 //! Where the host asks for weights, moments or gradients, they are downloaded and kept until they change. The first failure of the device is
-//! kept ([`Engine::failure`]): from then on nothing more is run, and every answer is NaN, so that nothing of it can be saved as sound.
+//! kept ([`failure`](super::Engine::failure)): from then on nothing more is run, and every answer is NaN, so that nothing of it can be saved as sound.
 
+mod engine;
+mod measured;
 mod plan;
 mod room;
 
-use super::engine::{Engine, LossSums, Masking, NotFinite, StepReport};
-use super::{Batch, Cell, ModelConfig, Parameters, State};
+use super::engine::{LossSums, Masking};
+use super::{Batch, Cell, ModelConfig, Parameters};
 use crate::optim::{Hyper, Moments, Optimizer};
 use hornpipe_kernels::dropout::Site;
 use hornpipe_kernels::gpu::{Array, Download, Gpu, GpuError, Program};
@@ -127,23 +129,31 @@ impl GpuEngine {
 
     /// Uploads the batch and runs the plan of its shape, then `more`. After a failure, such as no room for it, nothing is run.
     fn run(&mut self, batch: &Batch, purpose: Purpose, more: Run) {
+        let gpu = self.gpu.clone();
+        if let Some(programs) = self.ready(batch, purpose, more) {
+            gpu.run(&programs);
+        }
+    }
+
+    /// Uploads the batch and gives what is to be run with it.
+    fn ready(&mut self, batch: &Batch, purpose: Purpose, more: Run) -> Option<Vec<&Program>> {
         batch.check(self.rows, self.config.vocabulary);
         if self.failed().is_some() {
-            return;
+            return None;
         }
         if let Err(error) = self.prepare(batch, Key::new(batch, purpose)) {
-            return self.fail(error);
+            self.fail(error);
+            return None;
         }
-        let Some(plan) = self.plans.last() else { return };
+        let plan = self.plans.last()?;
         self.device.settings.upload(&self.gpu);
         let mut programs: Vec<&Program> = Vec::with_capacity(5);
         programs.extend(std::mem::take(&mut self.zero_state).then_some(&self.device.zero_state));
-        programs.extend(std::mem::take(&mut self.stale_table).then_some(&self.table));
+        programs.extend(std::mem::replace(&mut self.stale_table, more == Run::Update).then_some(&self.table));
         programs.push(&plan.program);
         programs.extend((more == Run::Update).then_some(&self.update));
         programs.extend((more != Run::Nothing).then_some(&self.answer));
-        self.gpu.run(&programs);
-        self.stale_table |= more == Run::Update;
+        Some(programs)
     }
 
     /// Makes room and the plan, which is the last one then; uploads the batch.
@@ -207,16 +217,21 @@ impl GpuEngine {
         }
     }
 
-    /// Training without an update, or with.
-    fn train(&mut self, batch: &Batch, masking: Option<Masking>, more: Run) -> (LossSums, Totals) {
+    /// What a training step needs to know; old gradients do not count any more.
+    fn set_training(&mut self, batch: &Batch, masking: Option<Masking>) -> Purpose {
         let masking = masking.filter(|_| self.config.dropout > 0.0);
-        let weight = batch.total_weight();
-        self.device.settings.loss(weight);
+        self.device.settings.loss(batch.total_weight());
         if let Some(Masking { seed, step }) = masking {
             self.device.settings.dropout(self.config.dropout, Site { seed, step, layer: 0 });
         }
         self.gradients.take();
-        self.run(batch, Purpose::Training { dropout: masking.is_some() }, more);
+        Purpose::Training { dropout: masking.is_some() }
+    }
+
+    /// Training without an update, or with.
+    fn train(&mut self, batch: &Batch, masking: Option<Masking>, more: Run) -> (LossSums, Totals) {
+        let (purpose, weight) = (self.set_training(batch, masking), batch.total_weight());
+        self.run(batch, purpose, more);
         let totals = self.totals();
         let [nats, correct] = [totals.nats, totals.correct].map(f64::from);
         (LossSums { nats, weight, correct }, totals)
@@ -253,143 +268,4 @@ enum Run {
     Nothing,
     Answer,
     Update,
-}
-
-impl Engine for GpuEngine {
-    fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    fn parameters(&self) -> &Parameters {
-        &self.mirror().parameters
-    }
-
-    fn edit_parameters(&mut self, edit: &mut dyn FnMut(&mut Parameters)) {
-        self.mirror();
-        let Some(mirror) = self.mirror.get_mut() else { return };
-        edit(&mut mirror.parameters);
-        self.stale_table = true;
-        self.device.parameters.write(&self.gpu, mirror.parameters.values());
-    }
-
-    fn moments(&self) -> &Moments {
-        &self.mirror().moments
-    }
-
-    fn set_moments(&mut self, moments: Moments) {
-        assert_eq!(moments.arrays.len(), self.device.moments.len(), "moments of {:?}", self.optimizer);
-        self.mirror();
-        for (array, from) in self.device.moments.iter().zip(&moments.arrays) {
-            array.write(&self.gpu, from.values());
-        }
-        if let Some(mirror) = self.mirror.get_mut() {
-            mirror.moments = moments;
-        }
-    }
-
-    fn state(&self) -> State {
-        let mut state = State::zeros(&self.config, self.rows);
-        if self.zero_state && self.failed().is_none() {
-            return state;
-        }
-        let size = self.rows * self.config.hidden;
-        let mut values = vec![0.0; self.config.layers * size];
-        for (k, array) in self.device.state.iter().enumerate() {
-            self.download(array, &mut values);
-            for (layer, from) in state.layers.iter_mut().zip(values.chunks_exact(size)) {
-                layer[k].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-            }
-        }
-        state
-    }
-
-    fn set_state(&mut self, state: &State) {
-        assert!(state.fits(&self.config), "h and c [B, H] of each layer");
-        let rows = state.rows();
-        if rows != self.rows {
-            self.rows = rows;
-            self.single = Batch::zeros(1, rows);
-            self.plans.clear();
-            if let Err(error) = self.device.set_rows(&self.gpu, &self.config, rows) {
-                self.fail(error);
-            }
-        }
-        if self.failed().is_some() {
-            return;
-        }
-        self.zero_state = state.layers.iter().flatten().flatten().all(|&x| x == 0.0);
-        if !self.zero_state {
-            for (k, array) in self.device.state.iter().enumerate() {
-                let values: Vec<f32> =
-                    state.layers.iter().flat_map(|layer| layer[k].iter().copied()).collect();
-                array.write(&self.gpu, &values);
-            }
-        }
-    }
-
-    fn gradients(&mut self, batch: &Batch, masking: Option<Masking>) -> LossSums {
-        self.train(batch, masking, Run::Answer).0
-    }
-
-    fn last_gradients(&self) -> &Parameters {
-        self.gradients.get_or_init(|| self.download_parameters(&self.device.gradients))
-    }
-
-    fn update(&mut self, hyper: &Hyper) -> Result<f64, NotFinite> {
-        self.set_hyper(hyper);
-        if self.failed().is_none() {
-            self.mirror.take();
-            self.stale_table = true;
-            self.device.settings.upload(&self.gpu);
-            self.gpu.run(&[&self.update, &self.answer]);
-        }
-        let totals = self.totals();
-        let gradient_norm = totals.gradient_norm();
-        if totals.is_finite() { Ok(gradient_norm) } else { Err(NotFinite { nats: f64::NAN, gradient_norm }) }
-    }
-
-    fn train_step(
-        &mut self,
-        batch: &Batch,
-        masking: Option<Masking>,
-        hyper: &Hyper,
-    ) -> Result<StepReport, NotFinite> {
-        if batch.total_weight() == 0.0 {
-            let loss = self.gradients(batch, masking);
-            return Ok(StepReport { loss, gradient_norm: 0.0 });
-        }
-        self.set_hyper(hyper);
-        self.mirror.take();
-        let (loss, totals) = self.train(batch, masking, Run::Update);
-        let gradient_norm = totals.gradient_norm();
-        if totals.is_finite() {
-            Ok(StepReport { loss, gradient_norm })
-        } else {
-            Err(NotFinite { nats: loss.nats / loss.weight, gradient_norm })
-        }
-    }
-
-    fn evaluate(&mut self, batch: &Batch) -> LossSums {
-        self.run(batch, Purpose::Evaluation, Run::Answer);
-        let [nats, correct] = self.totals().evaluated.map(f64::from);
-        LossSums { nats, weight: batch.total_weight(), correct }
-    }
-
-    fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
-        self.run(batch, Purpose::Logits, Run::Nothing);
-        self.read_logits()
-    }
-
-    fn advance(&mut self, tokens: &[u32]) -> ArrayView2<'_, f32> {
-        assert_eq!(tokens.len(), self.rows, "one character for each row of the state");
-        let mut batch = std::mem::replace(&mut self.single, Batch::zeros(0, 0));
-        batch.tokens.iter_mut().zip(tokens).for_each(|(to, &token)| *to = token);
-        self.run(&batch, Purpose::Logits, Run::Nothing);
-        self.single = batch;
-        self.read_logits()
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.failed().map(|error| error.to_string())
-    }
 }

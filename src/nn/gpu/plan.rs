@@ -70,6 +70,7 @@ pub(super) fn table(gpu: &Gpu, config: &ModelConfig, device: &Device) -> Program
     let weights = Weights::new(config, device);
     let at = weights.layout.layer(0);
     let mut recorder = Recorder::new(gpu);
+    recorder.products_for("table of characters");
     recorder.gemm(Gemm {
         a: weights.features(),
         b: weights.matrix(at.w_ih).t(),
@@ -185,11 +186,13 @@ impl<'a> Writer<'a> {
 
     fn overwrite(
         &mut self,
+        purpose: &'static str,
         a: Matrix,
         b: Matrix,
         bias: Option<(&Array<f32>, usize)>,
         c: (&Array<f32>, usize),
     ) {
+        self.recorder.products_for(purpose);
         self.recorder.gemm(Gemm { a, b, bias, accumulate: false, c });
     }
 
@@ -207,6 +210,7 @@ impl<'a> Writer<'a> {
         if l > 0 {
             let x = Matrix::new(&room.layers[l - 1].out, 0, n, hidden);
             self.overwrite(
+                "input",
                 x,
                 self.weights.matrix(at.w_ih).t(),
                 self.weights.bias(at.bias),
@@ -217,6 +221,7 @@ impl<'a> Writer<'a> {
         let [h, c] = &device.state;
         self.recorder.lstm_enter(&sequence, [h, c], l);
         let w_hh = self.weights.matrix(at.w_hh).t();
+        self.recorder.products_for("recurrent");
         for t in 0..steps {
             let a = Matrix::new(&layer.h, t * size, rows, hidden);
             let c = (&layer.gates, t * GATES * size);
@@ -240,7 +245,8 @@ impl<'a> Writer<'a> {
         let (weight, bias) = self.weights.layout.linear();
         let (top, first) = self.top();
         let logits = (&self.room.logits, first * self.weights.config.vocabulary);
-        self.overwrite(top, self.weights.matrix(weight).t(), self.weights.bias(bias), logits);
+        let weight = self.weights.matrix(weight).t();
+        self.overwrite("linear layer", top, weight, self.weights.bias(bias), logits);
     }
 
     fn loss(&mut self, gradient: bool) {
@@ -270,9 +276,11 @@ impl<'a> Writer<'a> {
         let (weight, bias) = self.weights.layout.linear();
         let (top, first) = self.top();
         let d_logits = Matrix::new(&room.logits, first * vocabulary, self.tokens() - first, vocabulary);
-        self.overwrite(d_logits.t(), top, None, self.weights.gradient(weight));
+        let purpose = "gradients, linear layer";
+        self.overwrite(purpose, d_logits.t(), top, None, self.weights.gradient(weight));
         self.recorder.column_sums(d_logits, self.weights.gradient(bias));
         self.overwrite(
+            purpose,
             d_logits,
             self.weights.matrix(weight),
             None,
@@ -293,18 +301,19 @@ impl<'a> Writer<'a> {
         for t in (0..steps).rev() {
             if t + 1 < steps {
                 let next = Matrix::new(&layer.gates, (t + 1) * GATES * size, rows, GATES * hidden);
-                self.overwrite(next, w_hh, None, (&room.d_h_next, 0));
+                self.overwrite("gradients, recurrent", next, w_hh, None, (&room.d_h_next, 0));
             }
             self.recorder.lstm_backward(&sequence, t, &room.d_out, &room.d_h_next, &room.d_c);
         }
         let d_gates = Matrix::new(&layer.gates, 0, n, GATES * hidden);
         let h = Matrix::new(&layer.h, 0, n, hidden);
-        self.overwrite(d_gates.t(), h, None, self.weights.gradient(at.w_hh));
+        self.overwrite("gradients, weights", d_gates.t(), h, None, self.weights.gradient(at.w_hh));
         if l > 0 {
             let x = Matrix::new(&room.layers[l - 1].out, 0, n, hidden);
-            self.overwrite(d_gates.t(), x, None, self.weights.gradient(at.w_ih));
+            self.overwrite("gradients, weights", d_gates.t(), x, None, self.weights.gradient(at.w_ih));
             self.recorder.column_sums(d_gates, self.weights.gradient(at.bias));
-            self.overwrite(d_gates, self.weights.matrix(at.w_ih), None, (&room.d_out, 0));
+            let w_ih = self.weights.matrix(at.w_ih);
+            self.overwrite("gradients, input", d_gates, w_ih, None, (&room.d_out, 0));
         }
     }
 
@@ -316,10 +325,12 @@ impl<'a> Writer<'a> {
         let places = (&room.inputs, order, starts);
         self.recorder.scatter_add(width, &room.layers[0].gates, places, vocabulary, &device.d_table);
         let d_table = Matrix::new(&device.d_table, 0, vocabulary, width);
-        self.overwrite(d_table.t(), self.weights.features(), None, self.weights.gradient(at.w_ih));
+        let (purpose, features) = ("gradients, table of characters", self.weights.features());
+        self.overwrite(purpose, d_table.t(), features, None, self.weights.gradient(at.w_ih));
         self.recorder.column_sums(d_table, self.weights.gradient(at.bias));
         if let Some(embedding) = self.weights.layout.embedding() {
-            self.overwrite(d_table, self.weights.matrix(at.w_ih), None, self.weights.gradient(embedding));
+            let w_ih = self.weights.matrix(at.w_ih);
+            self.overwrite(purpose, d_table, w_ih, None, self.weights.gradient(embedding));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Settings, word};
 use crate::gpu::array::Array;
-use crate::gpu::program::Recorder;
+use crate::gpu::program::{Recorder, Work};
 use crate::gpu::shader::Shader;
 
 impl Recorder<'_> {
@@ -22,7 +22,8 @@ impl Recorder<'_> {
         assert!(width > 0 && table.len() >= width, "table [V, width]");
         let arrays = [index.0.buffer(), table.buffer(), out.buffer()];
         let groups = self.groups(count * width);
-        self.dispatch(Shader::Gather, &arrays, &[count, width, index.1].map(word), groups);
+        let work = Work::numbers(count * (2 * width + 1));
+        self.dispatch(Shader::Gather, &arrays, &[count, width, index.1].map(word), groups, work);
     }
 
     /// The gradient of [`Recorder::gather`]: `d_table[v] = Σ rows[n]` over the places `n` of entry `v`, in their order. `inputs` has the
@@ -42,7 +43,9 @@ impl Recorder<'_> {
         assert!(entries * width <= d_table.len(), "d_table [V, width]");
         let arrays = [inputs.buffer(), rows.buffer(), d_table.buffer()];
         let groups = [word(width.div_ceil(64)), word(entries).clamp(1, self.gpu.workgroups())];
-        self.dispatch(Shader::ScatterAdd, &arrays, &[entries, width, order, starts].map(word), groups);
+        // `sort_places` has the starts right behind the places.
+        let work = Work::numbers(starts.saturating_sub(order) * (width + 1) + entries * width);
+        self.dispatch(Shader::ScatterAdd, &arrays, &[entries, width, order, starts].map(word), groups, work);
     }
 
     /// `values[k] *= mask[k]` over `values [T, R, H]`, `all_rows` being `T·R`: dropout forward, and its gradient. The mask is the CPU's,
@@ -60,7 +63,8 @@ impl Recorder<'_> {
         assert!(rows > 0 && all_rows * hidden <= values.len(), "values [T, R, H]");
         let arrays = [settings.buffer(), values.buffer()];
         let groups = self.groups(all_rows * hidden.div_ceil(4));
-        self.dispatch(Shader::Dropout, &arrays, &[all_rows, rows, hidden, layer].map(word), groups);
+        let work = Work::numbers(2 * all_rows * hidden);
+        self.dispatch(Shader::Dropout, &arrays, &[all_rows, rows, hidden, layer].map(word), groups, work);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Settings, word};
 use crate::gpu::array::Array;
-use crate::gpu::program::Recorder;
+use crate::gpu::program::{Recorder, Work};
 use crate::gpu::shader::Shader;
 use std::ops::Range;
 
@@ -46,6 +46,7 @@ impl Recorder<'_> {
         let gradient = usize::from(loss.gradient);
         let immediates = [rows.end, vocabulary, rows.start, targets, weights, gradient, all_rows].map(word);
         let groups = [word(rows.len()).clamp(1, self.gpu.workgroups()), 1];
-        self.dispatch(Shader::CrossEntropy, &arrays, &immediates, groups);
+        let work = Work::numbers(rows.len() * ((1 + gradient) * vocabulary + 4));
+        self.dispatch(Shader::CrossEntropy, &arrays, &immediates, groups, work);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::word;
 use crate::gpu::array::Array;
-use crate::gpu::program::Recorder;
+use crate::gpu::program::{Recorder, Work};
 use crate::gpu::shader::Shader;
 
 /// A sequence of one LSTM layer.
@@ -55,8 +55,8 @@ impl Recorder<'_> {
         assert!(state.iter().all(|state| within(state)), "state [L, R, H]");
         let [h, c] = state;
         let arrays = [h.buffer(), c.buffer(), resets.0.buffer(), sequence.h.buffer(), sequence.c.buffer()];
-        let groups = self.groups(rows * hidden);
-        self.dispatch(Shader::Enter, &arrays, &[rows, hidden, layer, resets.1].map(word), groups);
+        let (groups, work) = (self.groups(rows * hidden), Work::numbers(4 * rows * hidden));
+        self.dispatch(Shader::Enter, &arrays, &[rows, hidden, layer, resets.1].map(word), groups, work);
     }
 
     /// The gate maths of step `t`: activates the gates, and writes c, h and the output.
@@ -67,8 +67,10 @@ impl Recorder<'_> {
         sequence.check();
         let LstmSequence { resets, gates, c, h, out, .. } = *sequence;
         let arrays = [resets.0.buffer(), gates.buffer(), c.buffer(), h.buffer(), out.buffer()];
-        let groups = self.groups(sequence.rows * sequence.hidden);
-        self.dispatch(Shader::LstmForward, &arrays, &sequence.step(t), groups);
+        let units = sequence.rows * sequence.hidden;
+        // Gates in and out, c in and out, h and the output.
+        let (groups, work) = (self.groups(units), Work::numbers(12 * units));
+        self.dispatch(Shader::LstmForward, &arrays, &sequence.step(t), groups, work);
     }
 
     /// The gate gradients of step `t`, in place of the gates. `d_out [T, R, H]` is the gradient of the output; `d_h_next [R, H]`
@@ -90,7 +92,8 @@ impl Recorder<'_> {
         assert!(d_h_next.len().min(d_c.len()) >= rows * hidden, "d_h_next and d_c [R, H]");
         let floats = [c, d_out, d_h_next, d_c, gates].map(Array::buffer);
         let arrays = [&[resets.0.buffer()][..], &floats].concat();
-        let groups = self.groups(rows * hidden);
-        self.dispatch(Shader::LstmBackward, &arrays, &sequence.step(t), groups);
+        // Gates in and out, d_c in and out, two of c, the gradients of output and next h.
+        let (groups, work) = (self.groups(rows * hidden), Work::numbers(14 * rows * hidden));
+        self.dispatch(Shader::LstmBackward, &arrays, &sequence.step(t), groups, work);
     }
 }

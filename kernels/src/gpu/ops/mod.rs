@@ -3,6 +3,7 @@
 mod embedding;
 mod loss;
 mod lstm;
+mod peak;
 mod products;
 mod settings;
 mod sums;
@@ -11,6 +12,7 @@ mod update;
 pub use embedding::sort_places;
 pub use loss::CrossEntropy;
 pub use lstm::LstmSequence;
+pub use peak::CHAINS;
 pub use products::{Gemm, Matrix};
 pub use settings::Settings;
 pub use sums::SUMS;

@@ -2,7 +2,7 @@
 
 use super::word;
 use crate::gpu::array::Array;
-use crate::gpu::program::Recorder;
+use crate::gpu::program::{Recorder, Work};
 use crate::gpu::shader::Shader;
 
 /// A matrix in an array, to be read.
@@ -91,7 +91,9 @@ impl Recorder<'_> {
             let mut immediates = shape.map(word).to_vec();
             immediates.push(flags);
             let arrays = [a.array.buffer(), b.array.buffer(), bias.buffer(), c.buffer()];
-            self.dispatch(shader, &arrays, &immediates, [n.div_ceil(side), rows.div_ceil(side)].map(word));
+            let groups = [n.div_ceil(side), rows.div_ceil(side)].map(word);
+            let work = Work::Operations(2.0 * rows as f64 * n as f64 * k as f64);
+            self.dispatch(shader, &arrays, &immediates, groups, work);
         }
     }
 }

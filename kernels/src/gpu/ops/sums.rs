@@ -2,7 +2,7 @@
 
 use super::{Matrix, word};
 use crate::gpu::array::Array;
-use crate::gpu::program::Recorder;
+use crate::gpu::program::{Recorder, Work};
 use crate::gpu::shader::Shader;
 use std::ops::Range;
 
@@ -19,7 +19,8 @@ impl Recorder<'_> {
         assert!(row_stride == cols && at + cols <= sums.len(), "a row-major matrix [R, N], sums [N]");
         let arrays = [array.buffer(), sums.buffer()];
         let groups = [word(cols.div_ceil(32)), 1];
-        self.dispatch(Shader::ColumnSums, &arrays, &[rows, cols, rows_at, at].map(word), groups);
+        let work = Work::numbers((rows + 1) * cols);
+        self.dispatch(Shader::ColumnSums, &arrays, &[rows, cols, rows_at, at].map(word), groups, work);
     }
 
     /// The sum of `values[range]`, or of their squares, to `to.1` in `to.0`. `parts` has room for [`SUMS`] numbers and holds nothing after.
@@ -37,8 +38,10 @@ impl Recorder<'_> {
         assert!(range.end <= values.len(), "a range within the array");
         assert!(SUMS <= parts.len() && at < to.len(), "room for parts and sum");
         let immediates = [range.len(), range.start, 0, usize::from(squares)].map(word);
-        self.dispatch(Shader::Sum, &[values.buffer(), parts.buffer()], &immediates, [word(SUMS), 1]);
+        let (arrays, work) = ([values.buffer(), parts.buffer()], Work::numbers(range.len() + SUMS));
+        self.dispatch(Shader::Sum, &arrays, &immediates, [word(SUMS), 1], work);
         let immediates = [SUMS, 0, at, 0].map(word);
-        self.dispatch(Shader::Sum, &[parts.buffer(), to.buffer()], &immediates, [1, 1]);
+        let (arrays, work) = ([parts.buffer(), to.buffer()], Work::numbers(SUMS + 1));
+        self.dispatch(Shader::Sum, &arrays, &immediates, [1, 1], work);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Settings, word};
 use crate::gpu::array::Array;
-use crate::gpu::program::Recorder;
+use crate::gpu::program::{Recorder, Work};
 use crate::gpu::shader::Shader;
 
 impl Recorder<'_> {
@@ -25,7 +25,7 @@ impl Recorder<'_> {
         let floats = [totals, gradients, parameters, m, v].map(Array::buffer);
         let arrays = [&[settings.buffer()][..], &floats].concat();
         let groups = self.groups(count);
-        self.dispatch(Shader::Adam, &arrays, &[word(count)], groups);
+        self.dispatch(Shader::Adam, &arrays, &[word(count)], groups, Work::numbers(7 * count));
     }
 
     /// One step of RMSprop, by [`Settings::rmsprop`]; otherwise as [`Recorder::adam`].
@@ -46,6 +46,6 @@ impl Recorder<'_> {
         let floats = [totals, gradients, parameters, v].map(Array::buffer);
         let arrays = [&[settings.buffer()][..], &floats].concat();
         let groups = self.groups(count);
-        self.dispatch(Shader::RmsProp, &arrays, &[word(count)], groups);
+        self.dispatch(Shader::RmsProp, &arrays, &[word(count)], groups, Work::numbers(5 * count));
     }
 }
