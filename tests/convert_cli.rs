@@ -107,6 +107,8 @@ fn what_cannot_be_is_refused() {
         (&[&folder.arg("model.pt"), &folder.arg("a.onnx")], "save the model as .safetensors first"),
         (&[&folder.arg("model.onnx"), &out], "ONNX is written but not read"),
         (&[&good, &folder.arg("b.safetensors")], "is of that kind already"),
+        (&[&folder.arg("corpus.abc"), &out], "corpus.abc: this is not a Hornpipe checkpoint"),
+        (&[&folder.arg("nowhere.txt"), &out], "there is no"),
         (&[&good, &folder.arg("b.pt")], "end it in .safetensors, .onnx or .hornpipe"),
         (&[&good, &folder.arg("b")], "end it in .safetensors, .onnx or .hornpipe"),
         (&[&good, &folder.arg("no/b.hornpipe")], "cannot write"),

@@ -210,7 +210,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
     });
     let mut acc = [start; R];
     // SAFETY: the caller vouches for the rows and the panel.
-    unsafe { multiply::<S, R>(s, job.x, job.depth, job.panel, job.ahead, &mut acc) };
+    unsafe { multiply::<S, R>(s, job.x, job.depth, job.panel, Some(job.ahead), &mut acc) };
     for (r, sums) in acc.iter().enumerate() {
         for (v, &sum) in sums.iter().enumerate() {
             // SAFETY: `columns` outputs of row `r` are writable; no lane beyond them is touched.

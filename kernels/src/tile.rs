@@ -46,12 +46,6 @@ impl Ahead {
         let step = if group < parts { LINE } else { 0 };
         Ahead { first: next_panel.as_ptr().wrapping_add(depth * step * group), step }
     }
-
-    /// Nothing but the line at `here`, which is there already.
-    #[inline(always)]
-    pub fn nothing(here: *const f32) -> Self {
-        Ahead { first: here, step: 0 }
-    }
 }
 
 /// `acc[r][v] += Σ_k rows[r, k] · panel[k, v]` for `k` in `0..depth`, summed in the order of `k`.
@@ -64,12 +58,12 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize>(
     rows: Rows,
     depth: usize,
     panel: *const f32,
-    ahead: Ahead,
+    ahead: Option<Ahead>,
     acc: &mut [[S::V; PANEL_VECTORS]; R],
 ) {
     let mut a: [*const f32; R] = std::array::from_fn(|r| rows.first.wrapping_add(r * rows.row_stride));
     let mut w = panel;
-    let mut fetched = ahead.first;
+    let mut ahead = ahead;
     // A local copy, so that the accumulators are registers and not memory behind a reference.
     let mut sums = *acc;
     for _ in 0..depth {
@@ -89,9 +83,11 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize>(
         }
         w = w.wrapping_add(PANEL_VECTORS * S::LANES);
         // With fewer rows the loop is all loads, and has no time for one more.
-        if R >= 4 {
-            s.prefetch_far(fetched);
-            fetched = fetched.wrapping_add(ahead.step);
+        if R >= 4
+            && let Some(Ahead { first, step }) = &mut ahead
+        {
+            s.prefetch_far(*first);
+            *first = first.wrapping_add(*step);
         }
     }
     *acc = sums;

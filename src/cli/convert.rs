@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Write a model for other programs, or take one in.
 ///
-/// What is written follows from the name of TO: a .safetensors file with PyTorch's names and layouts, an .onnx file (opset 17: tokens,
+/// What is written follows from the name of TO: a .safetensors file with PyTorch's names and layouts, an .onnx file (which is written but not read; opset 17: tokens,
 /// h_0 and c_0 in; logits, h_n and c_n out), or a .hornpipe checkpoint. The weights, the characters and all settings travel, so that
 /// a model that comes back generates the same tunes. The optimiser's moments, the carried state and the progress of the training do
 /// not: such a checkpoint is trained further with `train --init-from` and not with --resume.
@@ -99,9 +99,6 @@ pub fn run(args: Args) -> Result<()> {
     // A checkpoint may have any other name.
     let from =
         if args.from.is_dir() { Kind::Hornpipe } else { Kind::of(&args.from).unwrap_or(Kind::Hornpipe) };
-    if from == to {
-        bail!("{} is of that kind already: there is nothing to convert", args.from.display());
-    }
     // A run's own checkpoint may stand there, and it knows more than what is written over it.
     if args.to.exists() && !args.force {
         bail!("{} is there already: choose another name, or write over it with --force", args.to.display());
@@ -111,6 +108,9 @@ pub fn run(args: Args) -> Result<()> {
         Kind::Safetensors => read(&args)?,
         Kind::Onnx => bail!("ONNX is written but not read: take the model in as a .safetensors file"),
     };
+    if from == to {
+        bail!("{} is of that kind already: there is nothing to convert", args.from.display());
+    }
     let report = Report::of(&args.to, to, &model);
     let bytes = match to {
         Kind::Safetensors => safetensors::to_bytes(&model)?,

@@ -13,7 +13,7 @@
 
 use super::{Into, Matrix};
 use crate::simd::{Kernel, Simd, vectors};
-use crate::tile::{Ahead, PANEL_VECTORS, Rows, groups, multiply as tile, with_rows};
+use crate::tile::{PANEL_VECTORS, Rows, groups, multiply as tile, with_rows};
 use crate::{Buffer, Isa};
 
 /// A block of B, `DEPTH × COLUMNS`, takes 512 KiB: half of a second-level cache of today.
@@ -166,7 +166,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
         }
     }
     // SAFETY: the caller vouches for the rows of A and the panel.
-    unsafe { tile::<S, R>(s, job.a, job.depth, job.panel, Ahead::nothing(job.panel), &mut acc) };
+    unsafe { tile::<S, R>(s, job.a, job.depth, job.panel, None, &mut acc) };
     for (r, sums) in acc.iter().enumerate() {
         for (v, &sum) in sums.iter().enumerate() {
             // SAFETY: `columns` numbers of row `r` of C are there; no lane beyond them is touched.

@@ -155,7 +155,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
     }
     if let Some(next) = job.next {
         // SAFETY: the caller vouches for the rows of d_gates_next and the panel.
-        unsafe { multiply::<S, R>(s, next, 4 * hidden, job.panel, job.ahead, &mut acc) };
+        unsafe { multiply::<S, R>(s, next, 4 * hidden, job.panel, Some(job.ahead), &mut acc) };
     }
     let one = s.splat(1.0);
     for (r, row) in acc.iter().enumerate() {

@@ -226,9 +226,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
         });
         acc = [start; R];
         // SAFETY: the caller vouches for the rows of x and the panel.
-        unsafe {
-            multiply::<S, R>(s, input.x, input.depth, input.panel, Ahead::nothing(input.panel), &mut acc)
-        };
+        unsafe { multiply::<S, R>(s, input.x, input.depth, input.panel, None, &mut acc) };
     }
     // What the end of this tile and the beginning of the next block need, fetched while the product runs.
     for r in 0..R {
@@ -242,7 +240,7 @@ unsafe fn group<S: Simd, const R: usize>(s: S, job: Job) {
         }
     }
     // SAFETY: the caller vouches for the rows of h_prev and the panel.
-    unsafe { multiply::<S, R>(s, job.h_prev, hidden, job.panel, job.ahead, &mut acc) };
+    unsafe { multiply::<S, R>(s, job.h_prev, hidden, job.panel, Some(job.ahead), &mut acc) };
 
     for (r, &[a_i, a_f, a_g, a_o]) in acc.iter().enumerate() {
         let i = sigmoid(s, a_i);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::nn::GpuEngine;
 use clap::Parser;
-use hornpipe_kernels::gpu::{Choice, Gpu};
+use hornpipe_kernels::gpu::Gpu;
 
 #[derive(Parser)]
 struct Cli {
@@ -11,23 +11,12 @@ struct Cli {
     args: Args,
 }
 
-/// The GPU to test on, as `kernels/src/gpu/tests.rs` has it.
-fn gpu() -> Option<Gpu> {
-    let demanded = std::env::var("HORNPIPE_GPU").ok().filter(|name| !name.is_empty());
-    let choice = demanded.as_deref().map_or(Choice::Best, |name| name.parse().expect("infallible"));
-    match Gpu::open(&choice) {
-        Ok(gpu) => Some(gpu),
-        Err(error) if demanded.is_some() => panic!("HORNPIPE_GPU is set, and {error}"),
-        Err(error) => {
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
+#[path = "../../../tests/common/gpu.rs"]
+mod gpu;
 
 /// A run of a small network that saves and stops after each step; and its GPU, to be given up.
 fn begun(args: &Args, out: &Path) -> Option<(Trainer, RunFolder, Gpu)> {
-    let gpu = gpu()?;
+    let gpu = gpu::gpu()?;
     let settings = args.flags.settings(PresetName::Folk.preset(), None).expect("settings");
     let data = Data::new(&load::corpus(&[]).expect("tunes"), &settings, None).expect("data");
     let config = settings.model(data.vocabulary.len());
