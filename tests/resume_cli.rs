@@ -186,7 +186,7 @@ fn a_run_larger_than_the_memory() {
     snapshot.state = State::zeros(&settings.model(snapshot.vocabulary.len()), 65_536);
     snapshot.to_checkpoint().save(&path).unwrap();
     let metrics = fs::read(folder.path("run/metrics.csv")).unwrap();
-    let says = "GB are free; lower --hidden, --layers, --batch-size or --seq-len";
+    let says = "GB are free; a run keeps its sizes: resume it on a machine with more";
     let new = folder.arg("new");
     refused_with(&mut resume(&folder, "run", &format!("--out {new}")), says);
     assert!(!folder.path("new").exists());

@@ -13,6 +13,7 @@ README.md beside this file says what is measured, ../README.md what is comparabl
 """
 
 import argparse
+import atexit
 import concurrent.futures
 import datetime
 import os
@@ -22,6 +23,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+try:
+    import numpy  # noqa: F401
+except ImportError:
+    sys.exit("this Python has no NumPy: run the one that benches/frameworks/setup made, ~/.cache/hornpipe/frameworks/bin/python")
 
 from harness import chart, jobs, quality, record, reference
 from harness.process import Failed, Runner, busy_seconds, command, commit, onnx, peak_gflops, warm_files
@@ -81,7 +87,7 @@ def arguments():
     parser.add_argument("--budget", type=float, default=60.0,
                         help="seconds of an engine's turns in a job, after which no further round begins [%(default)s]")
     parser.add_argument("--threads", type=int, help="where a job does not say [all cores]")
-    parser.add_argument("--record", type=Path, help="the folder of the record [record/ here; for --tiny a temporary one]")
+    parser.add_argument("--record", type=Path, help="the folder of the record [record/ here, which is the project's; for --tiny a temporary one]")
     parser.add_argument("--python", action="append", metavar="PATH", default=[],
                         help="an interpreter with frameworks; may be repeated. Then follow those of HORNPIPE_FRAMEWORKS (virtual "
                              "environments, with colons between), ~/.cache/hornpipe/frameworks, and this one")
@@ -92,10 +98,12 @@ def arguments():
     folders = [Path(folder) for folder in folders if folder] + [Path.home() / ".cache/hornpipe/frameworks"]
     args.python += [str(folder / "bin/python") for folder in folders if (folder / "bin/python").exists()] + [sys.executable]
     args.scratch = Path(tempfile.mkdtemp(prefix="hornpipe-frameworks-"))
+    atexit.register(shutil.rmtree, args.scratch, ignore_errors=True)
     args.cache = Path(tempfile.gettempdir()) / "hornpipe-frameworks-expected"
     if args.tiny:
         args.rounds, args.seconds = 1, 0.01
-    args.record = args.record or (args.scratch / "record" if args.tiny else jobs.HERE / "record")
+        args.record = args.record or Path(tempfile.mkdtemp(prefix="hornpipe-tiny-record-"))
+    args.record = args.record or jobs.HERE / "record"
     return args
 
 
@@ -230,7 +238,7 @@ def turns(job, running, cpus, args):
             spent[name] += time.perf_counter() - began
         now = {e["engine"]: found[e["engine"]]["rounds"][k:] for _, e in alive}
         say(f"  round {k + 1}: " + ", ".join(f"{name} {record.time(median)}" for name, rounds in now.items() for median in rounds))
-    for _, entry in alive:
+    for runner, entry in alive:
         got = found[entry["engine"]]
         steps = sorted(got["step"])
         entry.update(samples=len(steps), min_s=steps[0], median_s=statistics.median(got["rounds"]),
@@ -239,6 +247,8 @@ def turns(job, running, cpus, args):
         if kinds:
             forward, both, update = (statistics.median(got[kind]) for kind in kinds)
             entry.update(forward_s=forward, backward_s=both - forward, update_s=update)
+        if runner.disturbed:
+            entry["disturbed"] = runner.disturbed
         record.summary(entry, job)
 
 
@@ -255,6 +265,7 @@ def undisturbed_turn(runner, name, kinds, cpus, args):
         others = busy_seconds(cpus) - busy - (runner.cpu_seconds() - own)
         if others <= 0.05 + DISTURBED * wall * len(cpus):
             break
+        runner.disturbed += attempt + 1 == REPEATS
         say(f"  something else worked {others:.2f} s in the {wall:.2f} s of {name}'s turn"
             + ("; once more" if attempt + 1 < REPEATS else ""))
     return got

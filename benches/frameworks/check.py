@@ -2,6 +2,7 @@
 """Tests of the driver itself: is the arbiter right, and does it notice what is wrong?"""
 
 import argparse
+import itertools
 import math
 import os
 import sys
@@ -226,7 +227,7 @@ class Record(unittest.TestCase):
 class Fake:
     """A runner whose steps take as long as it is told, by its own word."""
 
-    compiles = False
+    compiles, disturbed = False, 0
 
     def __init__(self, seconds):
         self.seconds = self.estimate = seconds
@@ -254,6 +255,25 @@ class Turns(unittest.TestCase):
             bench.say, bench.busy_seconds = said, busy
         self.assertEqual(len(runner.asked), 12, "two turns of a warm-up and five steps")
         self.assertEqual(list(clock), [])
+        self.assertEqual(runner.disturbed, 0)
+
+    def test_a_turn_that_stays_disturbed_is_told(self):
+        clock = itertools.count(0.0, 60.0)
+        bench.busy_seconds, busy = lambda cpus: next(clock), bench.busy_seconds
+        bench.say, said = lambda text: None, bench.say
+        runner, entry = Fake(0.1), {"job": "small", "engine": "one", "status": "ok"}
+        runner.cpu_seconds = lambda: 0.0
+        try:
+            bench.turns(SMALL, [(runner, entry)], [0], argparse.Namespace(tiny=False, rounds=2, seconds=0.5, budget=20.0))
+        finally:
+            bench.say, bench.busy_seconds = said, busy
+        self.assertEqual(entry["disturbed"], 2)
+        group = [entry, {"engine": "two", "median_s": 1.0, "hornpipe_median_s": 0.5}, {"engine": "hornpipe", "median_s": 0.6}]
+        engines = {name: {"title": name} for name in ("one", "two", "hornpipe")}
+        remarks = record.remarks(group, engines)
+        self.assertIn("one: something else worked in 2 of its 2 turns.", remarks)
+        self.assertIn("two was measured beside another run of Hornpipe, which took 500 ms; its ratio is of that.", remarks)
+        self.assertEqual(len(remarks), 4)
 
     def turns(self, budget=20.0, **seconds):
         runners = [(Fake(s), {"job": "small", "engine": name, "status": "ok"}) for name, s in seconds.items()]

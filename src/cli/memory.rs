@@ -5,18 +5,22 @@ use crate::nn::{Layout, ModelConfig};
 use crate::optim::Optimizer;
 use anyhow::{Result, bail};
 
+/// What to do about a new network that is too large.
+pub const SMALLER: &str = "lower --hidden, --layers, --batch-size or --seq-len";
+
 /// Refuses a network that needs more memory than this machine has. The count leaves out much (packed weights, what only some threads
 /// need), so what it refuses could not have run. On a GPU the activations are the device's affair: it refuses by itself what it has no
 /// room for.
 ///
 /// # Errors
-/// Says how much it needs and how much there is. Where the system does not tell, nothing is refused.
+/// Says how much it needs, how much there is, and what to do: `advice`. Where the system does not tell, nothing is refused.
 pub fn check(
     device: &Device,
     config: &ModelConfig,
     optimizer: Optimizer,
     (steps, rows): (usize, usize),
     shard_rows: usize,
+    advice: &str,
 ) -> Result<()> {
     let needed = match device {
         Device::Cpu => needed(config, optimizer, (steps, rows), shard_rows),
@@ -24,7 +28,7 @@ pub fn check(
     };
     match available() {
         Some(available) if needed > available => bail!(
-            "this needs at least {:.1} GB of memory and {:.1} GB are free; lower --hidden, --layers, --batch-size or --seq-len",
+            "this needs at least {:.1} GB of memory and {:.1} GB are free; {advice}",
             needed / 1e9,
             available / 1e9
         ),
@@ -114,7 +118,7 @@ mod tests {
         let (model, optimizer) = (settings.model(93), settings.optimizer);
         // A shard of all rows: 10^9 steps of gates that no machine has room for, and that a GPU is not asked for here.
         let (shape, rows) = ((1_000_000, 1_000), 1_000);
-        let check = |device: &Device, shape| check(device, &model, optimizer, shape, rows);
+        let check = |device: &Device, shape| check(device, &model, optimizer, shape, rows, SMALLER);
         if available().is_some_and(|free| free < 1e12) {
             check(&Device::Cpu, shape).expect_err("too much");
         }

@@ -152,7 +152,7 @@ fn begin(args: &Args, gemm: Gemm) -> Result<(Trainer, RunFolder, Vec<PathBuf>)> 
     }
     settings.shard_rows = args.flags.usual_shard_rows(&settings, data.vocabulary.len());
     let model = settings.model(data.vocabulary.len());
-    fits(args, &settings, data.vocabulary.len())?;
+    fits(args, &settings, data.vocabulary.len(), memory::SMALLER)?;
     let parameters = match base {
         Some(base) => base.parameters,
         None => settings.init.parameters(&model, settings.seed),
@@ -186,7 +186,8 @@ fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, V
     let path = from.join(LAST);
     let snapshot = Snapshot::from_checkpoint(&Checkpoint::load(&path)?)
         .with_context(|| format!("cannot resume from {}", path.display()))?;
-    fits(args, &snapshot.settings, snapshot.vocabulary.len())?;
+    let advice = "a run keeps its sizes: resume it on a machine with more";
+    fits(args, &snapshot.settings, snapshot.vocabulary.len(), advice)?;
     let corpus: Corpus = load::corpus(&paths)?;
     let data = Data::new(&corpus, &snapshot.settings, Some(snapshot.vocabulary.clone()))
         .with_context(|| format!("cannot resume {} with {}", from.display(), load::corpus_name(&paths)))?;
@@ -204,9 +205,9 @@ fn resume(args: &Args, from: &Path, gemm: Gemm) -> Result<(Trainer, RunFolder, V
 
 /// # Errors
 /// Where this machine has no memory for such a run.
-fn fits(args: &Args, settings: &Settings, vocabulary: usize) -> Result<()> {
+fn fits(args: &Args, settings: &Settings, vocabulary: usize, advice: &str) -> Result<()> {
     let (model, batch) = (settings.model(vocabulary), (settings.seq_len, settings.batch_size));
-    memory::check(&args.device, &model, settings.optimizer, batch, settings.shard_rows)
+    memory::check(&args.device, &model, settings.optimizer, batch, settings.shard_rows, advice)
 }
 
 /// The engine that trains.

@@ -5,6 +5,7 @@ import json
 import os
 import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def build(engine):
     flags, profile = engine.get("rustflags", ""), os.environ.get("HORNPIPE_FRAMEWORKS_PROFILE", "release")
     target = Path(os.environ.get("HORNPIPE_FRAMEWORKS_TARGET", HERE / "rust" / "target")) / ("flags" if flags else "plain")
     env = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": flags}
+    if not (target / profile / engine["rust"]).exists():
+        print(f"building {engine['rust']}: the first time takes minutes", file=sys.stderr, flush=True)
     done = subprocess.run(["cargo", "build", "--profile", profile, "--quiet", "--package", engine["rust"]],
                           cwd=HERE / "rust", env=env, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
@@ -117,6 +120,9 @@ def warm_files(python, modules):
 
 class Runner:
     """One engine on one job."""
+
+    # Turns in which something else worked, to the last repetition.
+    disturbed = 0
 
     def __init__(self, engine, command, job, cpus, scratch, limit):
         self.limit, self.buffer = limit, b""

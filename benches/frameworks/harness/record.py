@@ -126,7 +126,7 @@ def markdown(entries, all_jobs, engines, machine):
         lines += [f"## {job['suite']}: {job['title']} (`{name}`)", "", describe(job, threads), ""]
         table = {"train": train_table, "quality": quality_table}.get(job["kind"], inference_table)
         lines += table(group, engines)
-        lines.append("")
+        lines += ["", *remarks(group, engines)]
     versions = {}
     for e in entries:
         said = ", ".join(f"{k} {x}" for k, x in e.get("versions", {}).items())
@@ -134,6 +134,19 @@ def markdown(entries, all_jobs, engines, machine):
             versions[e["engine"]].append(said)
     lines += ["## Versions", ""] + [f"- {engines[n]['title']}{how_built(engines[n])}: " + "; ".join(v) for n, v in versions.items()]
     return "\n".join(lines) + "\n"
+
+
+def remarks(group, engines):
+    """What else is to be known of a job's entries, a paragraph each."""
+    own = next((e["median_s"] for e in group if e["engine"] == "hornpipe" and "median_s" in e), None)
+    found = []
+    for e in group:
+        title, beside = engines[e["engine"]]["title"], e.get("hornpipe_median_s")
+        if own and beside and abs(beside / own - 1) > 0.02:
+            found.append(f"{title} was measured beside another run of Hornpipe, which took {time(beside)}; its ratio is of that.")
+        if e.get("disturbed"):
+            found.append(f"{title}: something else worked in {e['disturbed']} of its {len(e['rounds'])} turns.")
+    return [line for text in found for line in (text, "")]
 
 
 def how_built(engine):
@@ -168,7 +181,7 @@ PYTORCH = {"pytorch": "", "pytorch-tcmalloc": ", TCMalloc", "pytorch-compile": "
 
 def readme_table(entries, all_jobs):
     """The article's jobs and the inference, PyTorch beside Hornpipe: what the project's README shows."""
-    lines = ["| | threads | PyTorch, eager | its fastest in f32 | Hornpipe | of peak | eager by Hornpipe | fastest by Hornpipe |",
+    lines = ["| | threads | PyTorch, eager | its fastest in f32 | Hornpipe | of peak | ratio, eager | ratio, fastest |",
              "|---|--:|--:|--:|--:|--:|--:|--:|"]
     for job in all_jobs.values():
         found = [entries.get((job["name"], engine), {"status": "missing"}) for engine in ("hornpipe", *PYTORCH)]

@@ -109,7 +109,14 @@ pub fn run(args: &Args) -> Result<()> {
     if !super::SIZES.contains(&rows) {
         bail!("--batch-size must be from 1 to 65536");
     }
-    memory::check(&Device::Gpu(args.device.clone()), &config, work.optimizer, (steps, rows), rows)?;
+    memory::check(
+        &Device::Gpu(args.device.clone()),
+        &config,
+        work.optimizer,
+        (steps, rows),
+        rows,
+        memory::SMALLER,
+    )?;
     let gpu = device::gpu::open(&args.device)?;
     let parameters = formula::parameters(&config);
     let mut engine = GpuEngine::new(&config, parameters, work.optimizer, gpu.clone(), (steps, rows))?;

@@ -154,7 +154,7 @@ impl Shape {
         if !SIZES.contains(&rows) || !(1..=rows).contains(&shard_rows) {
             bail!("--batch-size must be from 1 to 65536, and --shard-rows from 1 to it");
         }
-        memory::check(&self.device, &config, optimizer, (steps, rows), shard_rows)?;
+        memory::check(&self.device, &config, optimizer, (steps, rows), shard_rows, memory::SMALLER)?;
         let gemm = Gemm::detect()?;
         if let Device::Gpu(choice) = &self.device {
             let parameters = formula::parameters(&config);
