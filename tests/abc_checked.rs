@@ -343,6 +343,13 @@ fn holds_together(text: &str) {
     }
 }
 
+/// Found by `any_signs_of_music`: of a note in nine parts, one is finer than the whole.
+#[test]
+fn tied_parts_of_a_tuplet() {
+    holds_together("X:1\nM:4/4\nL:1/8\nK:G\na(9$<A[>  ${");
+    holds_together("X:1\nM:4/4\nL:1/8\nK:G\n(5:4:2a>A|(7A5/2B3/8c/27");
+}
+
 /// One tune of the built-in corpus and what Nottingham has besides.
 fn real_tune() -> impl Strategy<Value = String> {
     let rare = "X:1\nT:rare\n \nP:AAB\nM:4/4\nL:1/4\nK:Ddor\nP:A\n|:c/2d/2\\\n!segno! \"G\"B>B {ga}[B2e2]|+Ae+~c ^c-|\

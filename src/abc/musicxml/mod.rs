@@ -73,11 +73,13 @@ pub fn musicxml(tune: &Tune) -> String {
 /// Parts of a quarter note that all lengths are whole numbers of.
 fn divisions(voices: &[&Voice]) -> i64 {
     let mut all = 1;
-    for length in voices.iter().flat_map(|v| &v.bars).flat_map(|b| &b.events).filter_map(|e| e.kind.length())
-    {
-        let denominator = (length * Fraction::from(4)).denominator();
-        // Both divide the grid of lengths, and so does their least common multiple.
-        all *= denominator / gcd(all, denominator);
+    for event in voices.iter().flat_map(|v| &v.bars).flat_map(|b| &b.events) {
+        // The tied parts of a note may be finer than the whole: a quarter and a 32nd of nine in the time of two.
+        let parts = note::drawn_parts(&event.kind);
+        for length in event.kind.length().into_iter().chain(parts.iter().map(|part| part.length)) {
+            let denominator = (length * Fraction::from(4)).denominator();
+            all *= denominator / gcd(all, denominator);
+        }
     }
     all
 }

@@ -90,6 +90,15 @@ fn number_slurs(notes: &mut [Connected], mut slurs: Vec<(usize, usize)>) {
     }
 }
 
+/// The note values of a note or a rest; more than one are to be tied.
+pub(super) fn drawn_parts(kind: &EventKind) -> Vec<Drawn> {
+    match kind {
+        EventKind::Note(note) => drawn(note.written(), ratio(note.tuplet)),
+        EventKind::Rest(rest) => drawn(rest.written(), ratio(rest.tuplet)),
+        _ => Vec::new(),
+    }
+}
+
 /// Writes the notes of one bar.
 pub(super) struct NoteWriter {
     divisions: i64,
@@ -102,14 +111,8 @@ pub(super) struct NoteWriter {
 
 impl NoteWriter {
     pub fn new(events: &[Event], key: Key, divisions: i64) -> Self {
-        let mut values: Vec<(Vec<Drawn>, Vec<&'static str>)> = events
-            .iter()
-            .map(|event| match &event.kind {
-                EventKind::Note(note) => (drawn(note.written(), ratio(note.tuplet)), Vec::new()),
-                EventKind::Rest(rest) => (drawn(rest.written(), ratio(rest.tuplet)), Vec::new()),
-                _ => (Vec::new(), Vec::new()),
-            })
-            .collect();
+        let mut values: Vec<(Vec<Drawn>, Vec<&'static str>)> =
+            events.iter().map(|event| (drawn_parts(&event.kind), Vec::new())).collect();
         for group in beamed(events, &values) {
             beam(&group, &mut values);
         }
