@@ -136,6 +136,13 @@ class Files(unittest.TestCase):
         self.assertEqual(weights.sum(axis=0).tolist(), sorted(weights.sum(axis=0).tolist()))
 
 
+    def test_losses_that_differ_are_told(self):
+        quality.agree([4.5, 4.2, 3.9], [4.5, 4.2, 3.900003])
+        for wrong in ([4.5, 4.2, 3.90001], [4.50001, 4.2, 3.9], [4.5, math.nan, 3.9], [4.5, 4.2], [4.5]):
+            with self.assertRaises(process.Failed) as failed:
+                quality.agree(wrong, [4.5, 4.2, 3.9])
+            self.assertEqual(failed.exception.status, "disagrees")
+
     def test_a_round_that_never_comes_so_far_counts_as_the_slowest(self):
         def curve(*losses):
             return [{"loss": loss, "wall_s": 10.0 * k, "training_s": 9.0 * k, "step": 100 * k} for k, loss in enumerate(losses)]
