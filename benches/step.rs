@@ -24,6 +24,7 @@ fn article() -> ModelConfig {
         hidden: 256,
         layers: 3,
         dropout: 0.2,
+        weight_drop: 0.0,
     }
 }
 

@@ -174,6 +174,7 @@ fn a_tune_among_others_has_the_loss_that_it_has_alone() {
         hidden: 9,
         layers: 2,
         dropout: 0.0,
+        weight_drop: 0.0,
     };
     let parameters = Initializer::Pytorch.parameters(&config, 3);
     let gemm = Gemm::detect().unwrap();

@@ -7,7 +7,7 @@ use common::{Bound, Random, Weighing, bits, cpu, everything, gemms, in_f64, name
 use hornpipe::nn::reference::{self, Network, States};
 use hornpipe::nn::{
     Batch, Cell, Engine, Input, LossSums, Masking, ModelConfig, Parameters, ReferenceEngine, State,
-    dropout_masks,
+    WeightDrop, dropout_masks,
 };
 use hornpipe::optim::{Hyper, Optimizer};
 use hornpipe_kernels::Isa;
@@ -31,7 +31,8 @@ struct Shape {
 
 fn shapes() -> impl Strategy<Value = Shape> {
     let input = prop_oneof![4 => (1usize..=20).prop_map(Input::Embedding), 1 => Just(Input::Scalar)];
-    let network = (2usize..=40, input, 1usize..=40, 1usize..=3, prop::sample::select(vec![0.0f32, 0.3]));
+    let rate = || prop::sample::select(vec![0.0f32, 0.3]);
+    let network = (2usize..=40, input, 1usize..=40, 1usize..=3, rate(), rate());
     let weighing = prop::sample::select(vec![Weighing::Ones, Weighing::Mixed, Weighing::ManyToOne]);
     let resets = prop::sample::select(vec![0.0f32, 0.2, 0.9]);
     let batch = (1usize..=9, 1usize..=12, weighing, resets, any::<u64>());
@@ -39,13 +40,17 @@ fn shapes() -> impl Strategy<Value = Shape> {
     let cell = prop_oneof![Just(Cell::Lstm), prop::sample::select(Cell::ALL[1..].to_vec())];
     (network, cell, batch, any::<prop::sample::Index>()).prop_map(
         |(
-            (vocabulary, input, hidden, layers, dropout),
+            (vocabulary, input, hidden, layers, dropout, weight_drop),
             cell,
             (rows, steps, weighing, resets, seed),
             shard,
         )| {
             Shape {
-                config: ModelConfig { cell, ..common::config(vocabulary, input, hidden, layers, dropout) },
+                config: ModelConfig {
+                    cell,
+                    weight_drop,
+                    ..common::config(vocabulary, input, hidden, layers, dropout)
+                },
                 rows,
                 steps,
                 shard_rows: 1 + shard.index(rows),
@@ -71,7 +76,9 @@ impl Shape {
 /// last bits of f32.
 fn scale(config: &ModelConfig) -> f32 {
     let pytorch = 1.0 / (config.hidden as f32).sqrt();
-    if config.cell == Cell::Lstm { 0.5 } else { pytorch.min(0.5) }
+    // What is kept of dropped weights is larger.
+    let kept = 1.0 - config.weight_drop;
+    if config.cell == Cell::Lstm { 0.5 } else { kept * pytorch.min(0.5) }
 }
 
 /// What the plain loops in f64 make of a batch.
@@ -92,13 +99,20 @@ impl Truth {
         batch: &Batch,
         masking: Option<Masking>,
     ) -> Self {
-        let network = Network::<f64>::from_parameters(config, parameters);
+        let mut network = Network::<f64>::from_parameters(config, parameters);
+        let drop = WeightDrop::new(config, masking);
+        if let Some(drop) = drop {
+            drop.apply(&mut network);
+        }
         let masks = masking.map(|m| dropout_masks(config, m, batch.steps(), batch.rows()));
         // The rate is an f32 to all engines; so is the factor that makes up for it.
         let masks: Option<Vec<_>> = masks.map(|all| all.iter().map(|m| m.mapv(f64::from)).collect());
         let pass = reference::forward(&network, batch, states, masks.as_deref());
         let (sums, d_logits) = reference::loss(batch, &pass.logits);
-        let gradients = reference::backward(&network, batch, &pass, masks.as_deref(), &d_logits);
+        let mut gradients = reference::backward(&network, batch, &pass, masks.as_deref(), &d_logits);
+        if let Some(drop) = drop {
+            drop.apply(&mut gradients.network);
+        }
         let close = |t: usize, b: usize| {
             let mut z: Vec<f64> = pass.logits.slice(ndarray::s![t, b, ..]).to_vec();
             z.sort_by(f64::total_cmp);
@@ -280,7 +294,8 @@ fn a_network_of_several_chunks_is_the_same_on_any_number_of_threads() {
         (Cell::Peepholes, Optimizer::Adam),
         (Cell::Gru, Optimizer::Adam),
     ] {
-        let config = ModelConfig { cell, ..common::config(93, Input::Embedding(32), 116, 2, 0.2) };
+        let config =
+            ModelConfig { cell, weight_drop: 0.2, ..common::config(93, Input::Embedding(32), 116, 2, 0.2) };
         let mut random = Random::new(6);
         let parameters = random.parameters(&config, 0.2);
         assert!(parameters.values().len() > 2 * 65_536);

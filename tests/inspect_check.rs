@@ -53,6 +53,27 @@ fn so_do_those_of_every_cell() {
 }
 
 #[test]
+fn so_do_those_that_drop_weights() {
+    for dropout in [0.0, 0.3] {
+        let config = ModelConfig { dropout, weight_drop: 0.4, ..network().0 };
+        let parameters = Random::new(2).parameters(&config, 0.6);
+        let mut reference = ReferenceEngine::new(&config, parameters.clone(), Optimizer::Adam);
+        let mut fast = cpu(&config, &parameters, Optimizer::Adam, Gemm::detect().unwrap(), 2, 2);
+        for engine in [&mut reference as &mut dyn Engine, &mut fast] {
+            let checks = run(engine, SETTINGS);
+            assert!(checks.iter().all(|c| c.passed), "{checks:#?}");
+            let zeros = |l: usize| {
+                let parameters = engine.last_gradients();
+                let d_w_hh = parameters.slice(parameters.layout().layer(l).w_hh);
+                d_w_hh.iter().filter(|&&d| d == 0.0).count() as f64 / d_w_hh.len() as f64
+            };
+            // Of 196 weights each.
+            assert!([0, 1].map(zeros).iter().all(|share| (0.25..0.55).contains(share)));
+        }
+    }
+}
+
+#[test]
 fn threads_and_samples_change_no_verdict() {
     let (config, parameters) = network();
     let mut engine = ReferenceEngine::new(&config, parameters, Optimizer::Adam);

@@ -23,6 +23,7 @@ fn settings(objective: Objective) -> Settings {
         hidden: 9,
         layers: 2,
         dropout: 0.2,
+        weight_drop: 0.1,
         stride: 9,
         validation_fraction: 0.3,
         ..Preset::Folk.settings()

@@ -11,6 +11,10 @@ struct Dropout {
     rows: u32,
     hidden: u32,
     layer: u32,
+    // rate · 2^32
+    threshold: u32,
+    // 1 / (1 - rate)
+    scale: f32,
 }
 
 var<immediate> p: Dropout;
@@ -52,8 +56,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             let unit = 4u * quad + n;
             if unit < p.hidden {
                 let at = row * p.hidden + unit;
-                let dropped = words[n] < settings.threshold;
-                values[at] = select(values[at] * settings.scale, 0.0, dropped);
+                let dropped = words[n] < p.threshold;
+                values[at] = select(values[at] * p.scale, 0.0, dropped);
             }
         }
     }

@@ -1,10 +1,8 @@
 // The numbers that change from step to step, as kernels/src/gpu/ops/settings.rs sends them; stands before each shader that reads them.
 
 struct Settings {
-    // Dropout: the key of seed and step, rate · 2^32, and 1 / (1 - rate).
+    // Dropout: the key of seed and step.
     key: vec2<u32>,
-    threshold: u32,
-    scale: f32,
     // The loss: 1 / W.
     reciprocal: f32,
     // The optimiser: the norm to clip by (0: none), the step size, and epsilon.

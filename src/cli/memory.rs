@@ -68,9 +68,12 @@ fn needed(
     (steps, rows): (usize, usize),
     shard_rows: usize,
 ) -> f64 {
+    // Weights of which some are dropped are a copy.
+    let dropped = if config.weight_drop > 0.0 { Layout::new(config).len() as f64 } else { 0.0 };
     // Of one worker: the gates and states of each layer (an LSTM's four, h and c), and the logits.
     let numbers = kept(config) * (config.hidden * config.layers) as f64 + config.vocabulary as f64;
-    held(config, optimizer, (steps, rows)) + 4.0 * steps as f64 * shard_rows.min(rows) as f64 * numbers
+    let worker = steps as f64 * shard_rows.min(rows) as f64 * numbers;
+    held(config, optimizer, (steps, rows)) + 4.0 * (dropped + worker)
 }
 
 /// Bytes that this machine holds wherever the network runs: weights, gradients, moments, a state and a batch.

@@ -88,7 +88,11 @@ fn summary(settings: &Settings, vocabulary: usize) -> Summary {
         } else {
             format!("({b}, {t}, {})", config.hidden)
         };
-        row(format!("{} {l}", config.cell.title()), shape.clone(), layer_count(l));
+        let drop = match config.weight_drop {
+            0.0 => String::new(),
+            rate => format!(" (weight drop {rate})"),
+        };
+        row(format!("{} {l}{drop}", config.cell.title()), shape.clone(), layer_count(l));
         if config.dropout > 0.0 {
             row(format!("Dropout {l} ({})", config.dropout), shape, 0);
         }

@@ -71,6 +71,9 @@ pub struct Flags {
     /// Share of a layer's outputs that is dropped in training, at least 0 and below 1 [default: article 0.2; folk 0.3].
     #[arg(long, value_name = "RATE")]
     dropout: Option<f32>,
+    /// Share of the recurrent weights that is dropped in each training step, at least 0 and below 1 [default: 0].
+    #[arg(long, value_name = "RATE")]
+    weight_drop: Option<f32>,
     /// The update rule [default: adam].
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
@@ -168,6 +171,7 @@ impl Flags {
         set(&mut s.hidden, self.hidden);
         set(&mut s.layers, self.layers);
         set(&mut s.dropout, self.dropout);
+        set(&mut s.weight_drop, self.weight_drop);
         set(&mut s.optimizer, self.optimizer);
         set(&mut s.lr, self.lr);
         set(&mut s.schedule, self.schedule);

@@ -115,6 +115,7 @@ pub(super) fn settings(config: &ModelConfig, given: &Given) -> Result<Settings, 
         hidden: config.hidden,
         layers: config.layers,
         dropout: config.dropout,
+        weight_drop: config.weight_drop,
         validation_fraction: 0.0,
         ..preset
     };

@@ -212,7 +212,8 @@ fn config(metadata: &Metadata) -> Result<ModelConfig, ExchangeError> {
         return Err(ExchangeError::NoEmbedding(inputs));
     };
     let layers = (0..).take_while(|l| metadata.info(&format!("lstm.weight_ih_l{l}")).is_some()).count();
-    let config = ModelConfig { cell: Cell::Lstm, vocabulary, input, hidden, layers, dropout: 0.0 };
+    let config =
+        ModelConfig { cell: Cell::Lstm, vocabulary, input, hidden, layers, dropout: 0.0, weight_drop: 0.0 };
     config.validate()?;
     Ok(config)
 }

@@ -19,6 +19,7 @@ fn config() -> ModelConfig {
         hidden: 19,
         layers: 2,
         dropout: 0.0,
+        weight_drop: 0.0,
     }
 }
 

@@ -19,11 +19,12 @@
 //! slope is allowed is asked after taking off what rounding makes of the differences of a loss of a few nats.
 
 use crate::nn::reference::{Masks, Network, States, backward, forward, loss, zero_states};
-use crate::nn::{Batch, Engine, Masking, State, dropout_masks};
+use crate::nn::{Batch, Engine, Masking, State, WeightDrop, dropout_masks};
 use crate::random::{Purpose, below, generator};
 pub use crate::threads::ThreadError;
 use crate::threads::Threads;
 use ndarray::Array3;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 /// The error that is allowed between an engine in f32 and f64.
@@ -91,10 +92,21 @@ struct Case<'a> {
     batch: &'a Batch,
     states: &'a States<f64>,
     masks: Option<&'a Masks<f64>>,
+    drop: Option<WeightDrop>,
 }
 
 impl Case<'_> {
+    /// The network whose weights are dropped.
+    fn seen<'n>(&self, network: &'n Network<f64>) -> Cow<'n, Network<f64>> {
+        let mut seen = Cow::Borrowed(network);
+        if let Some(drop) = self.drop {
+            drop.apply(seen.to_mut());
+        }
+        seen
+    }
+
     fn loss(&self, network: &Network<f64>) -> f64 {
+        let network = &self.seen(network);
         let sums = loss(self.batch, &forward(network, self.batch, self.states, self.masks).logits).0;
         sums.nats / sums.weight
     }
@@ -175,7 +187,8 @@ pub fn check(
     } else {
         batch.weights.fill(1.0);
     }
-    let masking = Some(Masking { seed, step: 0 }).filter(|_| config.dropout > 0.0);
+    let masking =
+        Some(Masking { seed, step: 0 }).filter(|_| config.dropout > 0.0 || config.weight_drop > 0.0);
     let masks: Option<Vec<Array3<f64>>> = masking.map(|masking| {
         dropout_masks(&config, masking, steps, rows).iter().map(|mask| mask.mapv(f64::from)).collect()
     });
@@ -186,10 +199,16 @@ pub fn check(
 
     let network = Network::<f64>::from_parameters(&config, engine.parameters());
     let states = zero_states(&network, rows);
-    let case = Case { batch: &batch, states: &states, masks: masks.as_deref() };
-    let pass = forward(&network, &batch, &states, masks.as_deref());
+    let drop = WeightDrop::new(&config, masking);
+    let case = Case { batch: &batch, states: &states, masks: masks.as_deref(), drop };
+    let seen = case.seen(&network);
+    let pass = forward(&seen, &batch, &states, masks.as_deref());
     let (_, d_logits) = loss(&batch, &pass.logits);
-    let exact = backward(&network, &batch, &pass, masks.as_deref(), &d_logits).network.values();
+    let mut exact = backward(&seen, &batch, &pass, masks.as_deref(), &d_logits).network;
+    if let Some(drop) = drop {
+        drop.apply(&mut exact);
+    }
+    let exact = exact.values();
 
     let threads = Threads::new(threads)?;
     let mut networks = vec![network; threads.count()];

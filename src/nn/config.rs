@@ -39,6 +39,14 @@ pub struct ModelConfig {
     pub layers: usize,
     /// The probability that a unit of a layer's output is dropped in training, in `0.0..1.0`.
     pub dropout: f32,
+    /// The probability that a recurrent weight is dropped in a training step, in `0.0..1.0`; see [`WeightDrop`](super::WeightDrop).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight_drop: f32,
+}
+
+/// A rate of which nothing is written, so that what was saved before there was such a rate stays the same.
+pub(crate) fn is_zero(rate: &f32) -> bool {
+    *rate == 0.0
 }
 
 /// A network that cannot be.
@@ -76,11 +84,14 @@ impl ModelConfig {
             let found = self.layers.to_string();
             return Err(ConfigError { what: "the number of layers", allowed: "from 1 to 64", found });
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let found = self.dropout.to_string();
-            return Err(ConfigError { what: "the dropout rate", allowed: "at least 0 and below 1", found });
-        }
-        Ok(())
+        let rate = |what, rate: f32| {
+            if (0.0..1.0).contains(&rate) {
+                return Ok(());
+            }
+            Err(ConfigError { what, allowed: "at least 0 and below 1", found: rate.to_string() })
+        };
+        rate("the dropout rate", self.dropout)?;
+        rate("the weight drop rate", self.weight_drop)
     }
 
     /// The numbers that enter layer `layer` at each step: `I` for the first, `H` for the others.

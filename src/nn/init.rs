@@ -122,6 +122,7 @@ mod tests {
             hidden: 24,
             layers: 2,
             dropout: 0.0,
+            weight_drop: 0.0,
         }
     }
 

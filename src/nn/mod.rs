@@ -12,7 +12,7 @@
 
 mod batch;
 pub mod cell;
-mod config;
+pub(crate) mod config;
 mod cpu;
 mod engine;
 #[cfg(feature = "gpu")]
@@ -23,6 +23,7 @@ mod parameters;
 pub mod reference;
 mod reference_engine;
 mod state;
+mod weight_drop;
 
 pub use crate::threads::ThreadError;
 pub use batch::Batch;
@@ -36,3 +37,4 @@ pub use gpu::{GpuEngine, GpuEngineError};
 pub use parameters::{LayerIndex, LayerMut, Layout, Parameters, Tensor};
 pub use reference_engine::{ReferenceEngine, dropout_masks};
 pub use state::State;
+pub use weight_drop::WeightDrop;

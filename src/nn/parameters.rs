@@ -250,6 +250,7 @@ mod tests {
             hidden: 256,
             layers: 3,
             dropout: 0.2,
+            weight_drop: 0.0,
         };
         assert_eq!(Layout::new(&config).len(), 1_373_437);
     }
@@ -274,6 +275,7 @@ mod tests {
                 hidden: 256,
                 layers: 3,
                 dropout: 0.2,
+                weight_drop: 0.0,
             };
             assert_eq!(Layout::new(&config).len(), around + gates * gate + extra, "{cell}");
             let mut parameters = Parameters::zeros(&config);
@@ -288,8 +290,15 @@ mod tests {
     #[test]
     fn places_lead_to_the_right_names() {
         for input in [Input::Embedding(5), Input::Scalar] {
-            let config =
-                ModelConfig { cell: Cell::Lstm, vocabulary: 11, input, hidden: 7, layers: 2, dropout: 0.0 };
+            let config = ModelConfig {
+                cell: Cell::Lstm,
+                vocabulary: 11,
+                input,
+                hidden: 7,
+                layers: 2,
+                dropout: 0.0,
+                weight_drop: 0.0,
+            };
             let mut parameters = Parameters::zeros(&config);
             let layout = parameters.layout.clone();
             let name = |k: usize| layout.tensors()[k].name.as_str();

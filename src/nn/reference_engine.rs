@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, LossSums, Masking, NotFinite};
 use super::reference::{Network, States, backward, forward, loss};
-use super::{Batch, ModelConfig, Parameters, State};
+use super::{Batch, ModelConfig, Parameters, State, WeightDrop};
 use crate::optim::{Hyper, Moments, Optimizer, reference::update};
 use hornpipe_kernels::dropout::{Dropout, Site};
 use hornpipe_kernels::{Isa, Team};
@@ -95,11 +95,18 @@ impl Engine for ReferenceEngine {
     }
 
     fn gradients(&mut self, batch: &Batch, masking: Option<Masking>) -> LossSums {
-        let network = self.network();
+        let mut network = self.network();
+        let drop = WeightDrop::new(&self.config, masking);
+        if let Some(drop) = drop {
+            drop.apply(&mut network);
+        }
         let masks = masking.map(|m| dropout_masks(&self.config, m, batch.steps(), batch.rows()));
         let pass = forward(&network, batch, &self.states(), masks.as_deref());
         let (sums, d_logits) = loss(batch, &pass.logits);
-        let gradients = backward(&network, batch, &pass, masks.as_deref(), &d_logits);
+        let mut gradients = backward(&network, batch, &pass, masks.as_deref(), &d_logits);
+        if let Some(drop) = drop {
+            drop.apply(&mut gradients.network);
+        }
         self.gradients.values_mut().copy_from_slice(&gradients.network.values());
         self.keep(pass.final_states());
         sums

@@ -1,6 +1,7 @@
 //! All that decides the result of a run.
 
 use crate::corpus::SPLIT_VERSION;
+use crate::nn::config::is_zero;
 use crate::nn::init::Initializer;
 use crate::nn::{Cell, ConfigError, Input, ModelConfig, default_shard_rows};
 use crate::optim::{Optimizer, Schedule};
@@ -70,6 +71,9 @@ pub struct Settings {
     pub layers: usize,
     /// The probability that a unit of a layer's output is dropped.
     pub dropout: f32,
+    /// The probability that a recurrent weight is dropped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight_drop: f32,
     /// The update rule.
     pub optimizer: Optimizer,
     /// The greatest learning rate of the schedule.
@@ -156,6 +160,7 @@ impl Preset {
             hidden: 256,
             layers: 3,
             dropout: 0.2,
+            weight_drop: 0.0,
             optimizer: Optimizer::Adam,
             lr: 1e-3,
             schedule: Schedule::Constant,
@@ -201,6 +206,7 @@ impl Settings {
             hidden: self.hidden,
             layers: self.layers,
             dropout: self.dropout,
+            weight_drop: self.weight_drop,
         }
     }
 
@@ -290,6 +296,7 @@ mod tests {
                 .contains("--augment")
         );
         assert!(bad(&|s| s.dropout = 1.0).contains("dropout"));
+        assert!(bad(&|s| s.weight_drop = -0.1).contains("weight drop"));
         assert!(bad(&|s| s.hidden = 0).contains("hidden"));
     }
 }

@@ -80,7 +80,8 @@ pub fn cpu(
 }
 
 pub fn config(vocabulary: usize, input: Input, hidden: usize, layers: usize, dropout: f32) -> ModelConfig {
-    let config = ModelConfig { cell: Cell::Lstm, vocabulary, input, hidden, layers, dropout };
+    let config =
+        ModelConfig { cell: Cell::Lstm, vocabulary, input, hidden, layers, dropout, weight_drop: 0.0 };
     config.validate().expect("a network that can be");
     config
 }

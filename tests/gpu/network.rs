@@ -5,7 +5,7 @@ use super::{HYPER, engine, gpu};
 use hornpipe::nn::reference::{self, Network, States};
 use hornpipe::nn::{
     Batch, CpuEngine, Engine, Input, LossSums, Masking, ModelConfig, NotFinite, Parameters, State,
-    dropout_masks,
+    WeightDrop, dropout_masks,
 };
 use hornpipe::optim::{Hyper, Moments, Optimizer};
 use hornpipe_kernels::gemm::Gemm;
@@ -20,12 +20,19 @@ fn truth(
     batch: &Batch,
     masking: Option<Masking>,
 ) -> (LossSums, Vec<f64>, States<f64>, ndarray::Array3<f64>) {
-    let network = Network::<f64>::from_parameters(config, parameters);
+    let mut network = Network::<f64>::from_parameters(config, parameters);
+    let drop = WeightDrop::new(config, masking);
+    if let Some(drop) = drop {
+        drop.apply(&mut network);
+    }
     let masks = masking.map(|m| dropout_masks(config, m, batch.steps(), batch.rows()));
     let masks: Option<Vec<_>> = masks.map(|all| all.iter().map(|m| m.mapv(f64::from)).collect());
     let pass = reference::forward(&network, batch, states, masks.as_deref());
     let (sums, d_logits) = reference::loss(batch, &pass.logits);
-    let gradients = reference::backward(&network, batch, &pass, masks.as_deref(), &d_logits);
+    let mut gradients = reference::backward(&network, batch, &pass, masks.as_deref(), &d_logits);
+    if let Some(drop) = drop {
+        drop.apply(&mut gradients.network);
+    }
     (sums, gradients.network.values(), pass.final_states(), pass.logits)
 }
 
@@ -46,6 +53,8 @@ fn shapes() -> Vec<(ModelConfig, usize, usize, Weighing, f32)> {
         (common::config(93, vector(20), 40, 2, 0.2), 5, 2, last, 0.0),
         (common::config(13, vector(5), 7, 3, 0.0), 12, 5, last, 0.9),
         (common::config(70, vector(33), 65, 1, 0.5), 4, 34, ones, 0.2),
+        (ModelConfig { weight_drop: 0.3, ..common::config(21, vector(7), 37, 2, 0.2) }, 5, 6, mixed, 0.3),
+        (ModelConfig { weight_drop: 0.5, ..common::config(8, one, 18, 3, 0.0) }, 6, 4, ones, 0.1),
     ]
 }
 

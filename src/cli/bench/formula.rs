@@ -58,6 +58,7 @@ mod tests {
             hidden: 8,
             layers: 1,
             dropout: 0.0,
+            weight_drop: 0.0,
         };
         let parameters = parameters(&config);
         let bits: Vec<u32> = parameters.values()[..4].iter().map(|x| x.to_bits()).collect();

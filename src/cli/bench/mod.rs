@@ -139,6 +139,7 @@ impl Network {
             hidden: self.hidden,
             layers: self.layers,
             dropout,
+            weight_drop: 0.0,
         }
     }
 }

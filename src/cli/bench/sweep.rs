@@ -196,6 +196,7 @@ fn config(hidden: usize, layers: usize) -> ModelConfig {
         hidden,
         layers,
         dropout: 0.2,
+        weight_drop: 0.0,
     }
 }
 

@@ -5,14 +5,17 @@
 //! So the bits of a result depend on the number of rows in a shard and on the instruction set, and on nothing else: any number of
 //! threads computes the same.
 
+mod dropped;
 mod reduce;
 mod shard;
 mod weights;
 
 use super::engine::{Engine, LossSums, Masking, NotFinite};
+use super::weight_drop::WeightDrop;
 use super::{Batch, Cell, ModelConfig, Parameters, State};
 use crate::optim::{Hyper, Moments, Optimizer};
 use crate::threads::{ThreadError, Threads, for_each_piece};
+use dropped::Dropped;
 use hornpipe_kernels::Team;
 use hornpipe_kernels::elementwise::{add_assign, sum_of_squares};
 use hornpipe_kernels::gemm::Gemm;
@@ -38,6 +41,8 @@ pub struct CpuEngine {
     /// Those of the last batch; the next one takes their room.
     gradients: Option<Parameters>,
     weights: Weights,
+    /// Made at the first step that drops weights.
+    dropped: Option<Dropped>,
     shards: Vec<Shard>,
     /// Workspaces that wait for a thread: as many as can be at work at once.
     workspaces: Mutex<Vec<Workspace>>,
@@ -91,6 +96,7 @@ impl CpuEngine {
             moments: Moments::zeros(optimizer, &parameters),
             gradients: Some(parameters.zeros_like()),
             weights: Weights::new(gemm.isa(), config),
+            dropped: None,
             parameters,
             shards: Vec::new(),
             workspaces: Mutex::new(Vec::new()),
@@ -128,13 +134,21 @@ impl CpuEngine {
         self.shards.iter().map(|s| s.rows).sum()
     }
 
-    /// All that a batch needs before its shards are worked on.
-    fn prepare(&mut self, batch: &Batch, purpose: Purpose) {
+    /// All that a batch needs before its shards are worked on, with these weights dropped.
+    fn prepare(&mut self, batch: &Batch, purpose: Purpose, drop: Option<WeightDrop>) {
         batch.check(self.rows(), self.config.vocabulary);
         self.make_room(batch.steps(), purpose);
         // The first shard is the largest.
         let tokens = self.shards.first().map_or(0, |shard| batch.steps() * shard.rows);
-        self.weights.refresh(&self.threads, &self.parameters, looks_up(&self.config, tokens));
+        let look_up = looks_up(&self.config, tokens);
+        let CpuEngine { config, threads, gemm, parameters, weights, dropped, .. } = self;
+        let Some(drop) = drop else { return weights.refresh(threads, parameters, look_up) };
+        let dropped = dropped.get_or_insert_with(|| Dropped::new(config));
+        dropped.refresh(threads, gemm.isa(), drop, parameters);
+        weights.invalidate();
+        weights.refresh(threads, dropped.parameters(), look_up);
+        // They are for this batch alone.
+        weights.invalidate();
     }
 
     /// Makes all the room that batches of `steps` time steps take, whichever thread does what; allocates only at the first such batch.
@@ -268,11 +282,24 @@ impl Engine for CpuEngine {
     }
 
     fn gradients(&mut self, batch: &Batch, masking: Option<Masking>) -> LossSums {
-        self.prepare(batch, Purpose::Training);
+        let drop = WeightDrop::new(&self.config, masking);
+        self.prepare(batch, Purpose::Training, drop);
         let total_weight = batch.total_weight();
         let isa = self.gemm.isa();
-        let CpuEngine { config, threads, parameters, weights, shards, workspaces, spare, gradients, .. } =
-            self;
+        let CpuEngine {
+            config,
+            threads,
+            parameters,
+            weights,
+            dropped,
+            shards,
+            workspaces,
+            spare,
+            gradients,
+            ..
+        } = self;
+        let dropped = drop.zip(dropped.as_ref());
+        let parameters = dropped.map_or(&*parameters, |(_, dropped)| dropped.parameters());
         let job = Job { config, parameters, weights, batch, masking, total_weight };
         let leaf = |shard: &mut Shard| {
             let mut own = take(spare).unwrap_or_else(|| parameters.zeros_like());
@@ -285,7 +312,10 @@ impl Engine for CpuEngine {
             put(spare, other);
             (sum, left.1.plus(right.1))
         };
-        let Some((sum, sums)) = over(threads, shards, &leaf, &merge) else { return LossSums::default() };
+        let Some((mut sum, sums)) = over(threads, shards, &leaf, &merge) else { return LossSums::default() };
+        if let Some((drop, dropped)) = dropped {
+            dropped.backward(threads, isa, drop, &mut sum);
+        }
         *gradients = Some(sum);
         sums
     }
@@ -308,7 +338,7 @@ impl Engine for CpuEngine {
     }
 
     fn evaluate(&mut self, batch: &Batch) -> LossSums {
-        self.prepare(batch, Purpose::Evaluation);
+        self.prepare(batch, Purpose::Evaluation, None);
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
         let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
         let leaf = |shard: &mut Shard| with(workspaces, |workspace| workspace.evaluate(&job, shard));
@@ -316,7 +346,7 @@ impl Engine for CpuEngine {
     }
 
     fn last_logits(&mut self, batch: &Batch) -> ArrayView2<'_, f32> {
-        self.prepare(batch, Purpose::Evaluation);
+        self.prepare(batch, Purpose::Evaluation, None);
         let CpuEngine { config, threads, parameters, weights, shards, workspaces, .. } = self;
         let job = Job { config, parameters, weights, batch, masking: None, total_weight: 1.0 };
         let leaf = |shard: &mut Shard| with(workspaces, |workspace| workspace.last_logits(&job, shard));

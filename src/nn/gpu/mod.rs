@@ -219,10 +219,10 @@ impl GpuEngine {
 
     /// What a training step needs to know; old gradients do not count any more.
     fn set_training(&mut self, batch: &Batch, masking: Option<Masking>) -> Purpose {
-        let masking = masking.filter(|_| self.config.dropout > 0.0);
+        let masking = masking.filter(|_| self.config.dropout > 0.0 || self.config.weight_drop > 0.0);
         self.device.settings.loss(batch.total_weight());
         if let Some(Masking { seed, step }) = masking {
-            self.device.settings.dropout(self.config.dropout, Site { seed, step, layer: 0 });
+            self.device.settings.dropout(Site { seed, step, layer: 0 });
         }
         self.gradients.take();
         Purpose::Training { dropout: masking.is_some() }

@@ -13,14 +13,14 @@
 
 use super::room::{Device, Room, Totals, Words};
 use crate::nn::lstm::GATES;
-use crate::nn::{Batch, Layout, ModelConfig};
+use crate::nn::{Batch, Layout, ModelConfig, WeightDrop};
 use crate::optim::Optimizer;
 use hornpipe_kernels::gpu::{Array, CrossEntropy, Download, Gemm, Gpu, Matrix, Program, Recorder};
 
 /// What is to be done with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Forward and backward, with dropout or without.
+    /// Forward and backward, with all dropout that the network has, or without.
     Training {
         /// Whether there is any.
         dropout: bool,
@@ -153,6 +153,7 @@ impl<'a> Writer<'a> {
             // No gradient comes from steps before the first that counts.
             self.recorder.clear(&self.room.d_out, 0..first * size);
         }
+        self.drop_weights();
         self.first_input();
         for l in 0..self.weights.config.layers {
             self.layer_forward(l);
@@ -196,6 +197,40 @@ impl<'a> Writer<'a> {
         self.recorder.gemm(Gemm { a, b, bias, accumulate: false, c });
     }
 
+    /// Whether units or weights are dropped, the rate being above 0.
+    fn drops(&self, rate: f32) -> bool {
+        rate > 0.0 && self.key.purpose == (Purpose::Training { dropout: true })
+    }
+
+    /// `w_hh` of a layer as this batch sees it.
+    fn w_hh(&self, l: usize) -> Matrix<'a> {
+        let hidden = self.weights.config.hidden;
+        if self.drops(self.weights.config.weight_drop) {
+            return Matrix::new(&self.weights.device.dropped[l], 0, GATES * hidden, hidden);
+        }
+        self.weights.matrix(self.weights.layout.layer(l).w_hh)
+    }
+
+    fn drop_weights(&mut self) {
+        let ModelConfig { layers, weight_drop, .. } = *self.weights.config;
+        if !self.drops(weight_drop) {
+            return;
+        }
+        let device = self.weights.device;
+        for l in 0..layers {
+            let tensor = &self.weights.layout.tensors()[self.weights.layout.layer(l).w_hh];
+            self.recorder.copy(&device.parameters, tensor.range(), &device.dropped[l], 0);
+            self.drop_matrix(l, &device.dropped[l]);
+        }
+    }
+
+    /// Multiplies `values [4H, H]` by the mask of a layer's `w_hh`.
+    fn drop_matrix(&mut self, l: usize, values: &Array<f32>) {
+        let ModelConfig { hidden, weight_drop, .. } = *self.weights.config;
+        let (rows, site) = (GATES * hidden, (WeightDrop::layer(l), weight_drop));
+        self.recorder.dropout(&self.weights.device.settings, (rows, rows, hidden), site, values);
+    }
+
     fn first_input(&mut self) {
         let (table, room, n) = (&self.weights.device.table, self.room, self.tokens());
         let width = GATES * self.weights.config.hidden;
@@ -204,7 +239,7 @@ impl<'a> Writer<'a> {
 
     fn layer_forward(&mut self, l: usize) {
         let (room, device, hidden) = (self.room, self.weights.device, self.weights.config.hidden);
-        let Key { steps, rows, purpose, .. } = self.key;
+        let Key { steps, rows, .. } = self.key;
         let (size, at, n) = (rows * hidden, self.weights.layout.layer(l), self.tokens());
         let layer = &room.layers[l];
         if l > 0 {
@@ -220,7 +255,7 @@ impl<'a> Writer<'a> {
         let sequence = room.sequence(l, steps, rows, hidden);
         let [h, c] = &device.state;
         self.recorder.lstm_enter(&sequence, [h, c], l);
-        let w_hh = self.weights.matrix(at.w_hh).t();
+        let w_hh = self.w_hh(l).t();
         self.recorder.products_for("recurrent");
         for t in 0..steps {
             let a = Matrix::new(&layer.h, t * size, rows, hidden);
@@ -228,8 +263,9 @@ impl<'a> Writer<'a> {
             self.recorder.gemm(Gemm { a, b: w_hh, bias: None, accumulate: true, c });
             self.recorder.lstm_forward(&sequence, t);
         }
-        if purpose == (Purpose::Training { dropout: true }) {
-            self.recorder.dropout(&device.settings, (n, rows, hidden), l, &layer.out);
+        let rate = self.weights.config.dropout;
+        if self.drops(rate) {
+            self.recorder.dropout(&device.settings, (n, rows, hidden), (l as u32, rate), &layer.out);
         }
     }
 
@@ -290,14 +326,15 @@ impl<'a> Writer<'a> {
 
     fn layer_backward(&mut self, l: usize) {
         let (room, device, hidden) = (self.room, self.weights.device, self.weights.config.hidden);
-        let Key { steps, rows, purpose, .. } = self.key;
+        let Key { steps, rows, .. } = self.key;
         let (size, at, n) = (rows * hidden, self.weights.layout.layer(l), self.tokens());
         let layer = &room.layers[l];
-        if purpose == (Purpose::Training { dropout: true }) {
-            self.recorder.dropout(&device.settings, (n, rows, hidden), l, &room.d_out);
+        let rate = self.weights.config.dropout;
+        if self.drops(rate) {
+            self.recorder.dropout(&device.settings, (n, rows, hidden), (l as u32, rate), &room.d_out);
         }
         let sequence = room.sequence(l, steps, rows, hidden);
-        let w_hh = self.weights.matrix(at.w_hh);
+        let w_hh = self.w_hh(l);
         for t in (0..steps).rev() {
             if t + 1 < steps {
                 let next = Matrix::new(&layer.gates, (t + 1) * GATES * size, rows, GATES * hidden);
@@ -307,10 +344,20 @@ impl<'a> Writer<'a> {
         }
         let d_gates = Matrix::new(&layer.gates, 0, n, GATES * hidden);
         let h = Matrix::new(&layer.h, 0, n, hidden);
-        self.overwrite("gradients, weights", d_gates.t(), h, None, self.weights.gradient(at.w_hh));
+        let purpose = "gradients, weights";
+        let (d_w_hh, place) = self.weights.gradient(at.w_hh);
+        if self.drops(self.weights.config.weight_drop) {
+            // This batch needs the layer's dropped weights no more.
+            let dropped = &device.dropped[l];
+            self.overwrite(purpose, d_gates.t(), h, None, (dropped, 0));
+            self.drop_matrix(l, dropped);
+            self.recorder.copy(dropped, 0..dropped.len(), d_w_hh, place);
+        } else {
+            self.overwrite(purpose, d_gates.t(), h, None, (d_w_hh, place));
+        }
         if l > 0 {
             let x = Matrix::new(&room.layers[l - 1].out, 0, n, hidden);
-            self.overwrite("gradients, weights", d_gates.t(), x, None, self.weights.gradient(at.w_ih));
+            self.overwrite(purpose, d_gates.t(), x, None, self.weights.gradient(at.w_ih));
             self.recorder.column_sums(d_gates, self.weights.gradient(at.bias));
             let w_ih = self.weights.matrix(at.w_ih);
             self.overwrite("gradients, input", d_gates, w_ih, None, (&room.d_out, 0));

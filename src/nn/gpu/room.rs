@@ -49,6 +49,8 @@ pub(super) struct Device {
     pub state: [Array<f32>; 2],
     /// Makes the state zero.
     pub zero_state: Program,
+    /// `[4H, H]` for each layer: `w_hh` of which some is dropped, or its gradient; empty where none ever is.
+    pub dropped: Vec<Array<f32>>,
     /// `[V, I]`: what enters the first layer for each character, where that is not the embedding.
     pub scalars: Option<Array<f32>>,
     /// `[V, 4H]`: what that gives to the gates of the first layer, bias included; renewed where weights have changed.
@@ -91,6 +93,9 @@ impl Device {
                 .collect::<Result<_, _>>()?,
             zero_state: clearing(gpu, &state),
             state,
+            dropped: (0..if config.weight_drop > 0.0 { config.layers } else { 0 })
+                .map(|_| Array::zeros(gpu, "the dropped weights", GATES * config.hidden * config.hidden))
+                .collect::<Result<_, _>>()?,
             scalars,
             table: Array::zeros(gpu, "the table of characters", table)?,
             d_table: Array::zeros(gpu, "the gradient of the table of characters", table)?,

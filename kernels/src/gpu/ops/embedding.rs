@@ -1,6 +1,7 @@
 //! Rows of a table by number, their gradient, and dropout.
 
 use super::{Settings, word};
+use crate::dropout::threshold;
 use crate::gpu::array::Array;
 use crate::gpu::program::{Recorder, Work};
 use crate::gpu::shader::Shader;
@@ -48,8 +49,8 @@ impl Recorder<'_> {
         self.dispatch(Shader::ScatterAdd, &arrays, &[entries, width, order, starts].map(word), groups, work);
     }
 
-    /// `values[k] *= mask[k]` over `values [T, R, H]`, `all_rows` being `T·R`: dropout forward, and its gradient. The mask is the CPU's,
-    /// bit for bit.
+    /// `values[k] *= mask[k]` over `values [T, R, H]`, `all_rows` being `T·R`: dropout forward, and its gradient. The mask is the CPU's for
+    /// this [layer](crate::dropout::Site::layer) and rate, bit for bit.
     ///
     /// # Panics
     /// Where a length does not fit.
@@ -57,14 +58,17 @@ impl Recorder<'_> {
         &mut self,
         settings: &Settings,
         (all_rows, rows, hidden): (usize, usize, usize),
-        layer: usize,
+        (layer, rate): (u32, f32),
         values: &Array<f32>,
     ) {
+        assert!((0.0..1.0).contains(&rate), "dropout rate {rate} is not in 0..1");
         assert!(rows > 0 && all_rows * hidden <= values.len(), "values [T, R, H]");
         let arrays = [settings.buffer(), values.buffer()];
         let groups = self.groups(all_rows * hidden.div_ceil(4));
         let work = Work::numbers(2 * all_rows * hidden);
-        self.dispatch(Shader::Dropout, &arrays, &[all_rows, rows, hidden, layer].map(word), groups, work);
+        let [all_rows, rows, hidden] = [all_rows, rows, hidden].map(word);
+        let immediates = [all_rows, rows, hidden, layer, threshold(rate), (1.0 / (1.0 - rate)).to_bits()];
+        self.dispatch(Shader::Dropout, &arrays, &immediates, groups, work);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The numbers that change from step to step.
 
-use crate::dropout::{Site, threshold};
+use crate::dropout::Site;
 use crate::gpu::array::Array;
 use crate::gpu::device::Gpu;
 use crate::gpu::error::GpuError;
@@ -14,10 +14,10 @@ pub struct Settings {
     words: [u32; WORDS],
 }
 
-const WORDS: usize = 12;
+const WORDS: usize = 10;
 const DROPOUT: usize = 0;
-const LOSS: usize = 4;
-const UPDATE: usize = 5;
+const LOSS: usize = 2;
+const UPDATE: usize = 3;
 
 impl Settings {
     /// All zero.
@@ -32,10 +32,9 @@ impl Settings {
         self.words[at..at + words.len()].copy_from_slice(words);
     }
 
-    /// Of dropout: the probability that a unit is dropped, and the seed and step. The site's layer does not count.
-    pub fn dropout(&mut self, rate: f32, site: Site) {
-        let [low, high] = site.key();
-        self.set(DROPOUT, &[low, high, threshold(rate), (1.0 / (1.0 - rate)).to_bits()]);
+    /// Of dropout: the seed and step. The site's layer does not count.
+    pub fn dropout(&mut self, site: Site) {
+        self.set(DROPOUT, &site.key());
     }
 
     /// Of the loss: `W`, the weights of the whole minibatch.

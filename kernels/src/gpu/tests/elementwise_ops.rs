@@ -43,9 +43,9 @@ fn masks_are_the_cpus_bit_for_bit() {
                 let dropout = Dropout { rate, site, first_row: 0, rows };
                 dropout.apply_in_place(Isa::best(), hidden, &mut want, &mut Team::alone());
                 let values = fenced(gpu, &vec![1.0; want.len()]);
-                settings.dropout(rate, site);
+                settings.dropout(site);
                 settings.upload(gpu);
-                run(gpu, |r| r.dropout(&settings, (steps * rows, rows, hidden), layer as usize, &values));
+                run(gpu, |r| r.dropout(&settings, (steps * rows, rows, hidden), (layer, rate), &values));
                 // -0 equals 0; the CPU marks what it dropped so.
                 assert_eq!(read(gpu, &values), want, "rate {rate}, T {steps} R {rows} H {hidden}");
             }

@@ -28,6 +28,7 @@ pub fn model() -> Result<(Vocabulary, Network<f64>, f64)> {
         hidden: HIDDEN,
         layers: LAYERS,
         dropout: 0.0,
+        weight_drop: 0.0,
     };
     let mut network = Network::from_parameters(&config, &Initializer::Pytorch.parameters(&config, 1));
     let batch = batch(&vocabulary.encode(TUNE)?, vocabulary.newline(), None, true);

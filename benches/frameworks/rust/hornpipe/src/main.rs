@@ -22,6 +22,7 @@ fn make(job: &Job, inputs: &Inputs) -> Result<(Work, About)> {
         hidden: job.hidden,
         layers: job.layers,
         dropout: job.dropout,
+        weight_drop: 0.0,
     };
     config.validate()?;
     // By the exchange of weights, as `hornpipe convert` reads a model of PyTorch's.
