@@ -82,8 +82,9 @@ impl Sampling {
     /// [`sample`](Self::sample) with all other logits at -∞. None where nothing is allowed.
     ///
     /// What is drawn and not allowed is taken out, and another one drawn. That gives each allowed character its share of what
-    /// all allowed ones have together, as masking does, but asks only about those that are drawn. Filters are of allowed ones, so
-    /// that with a filter all are asked about first.
+    /// all allowed ones have together, as masking does, but asks only about those that are drawn. Filters are of allowed ones: a character
+    /// among the `top_k` of all is among those of the allowed ones too, so that only about another's rank more is asked; with `top_p` all
+    /// are asked about first.
     pub(super) fn sample_allowed<T>(
         &self,
         logits: &[f32],
@@ -94,7 +95,10 @@ impl Sampling {
         let mut masked = std::mem::take(&mut scratch.masked);
         masked.clear();
         masked.extend_from_slice(logits);
-        if self.top_k.is_some() || self.top_p.is_some() {
+        // What the weights are to leave out; the rest of the filters is up to the rank of what is drawn.
+        let top_k = self.top_k.filter(|_| self.top_p.is_some());
+        let filter = Sampling { top_k, ..*self };
+        if filter.top_p.is_some() {
             let forbidden = (0..).zip(&mut masked).filter(|(i, _)| after(*i).is_none());
             forbidden.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
         }
@@ -106,11 +110,15 @@ impl Sampling {
                 break;
             }
             if !self.greedy && !weighed {
-                self.weigh(&masked, f64::from(masked[best]), scratch);
+                filter.weigh(&masked, f64::from(masked[best]), scratch);
                 weighed = true;
             }
             let drawn = if self.greedy { best } else { draw(&scratch.weights, rng).unwrap_or(best) };
-            found = after(drawn as u32).map(|next| (drawn as u32, next));
+            let next = after(drawn as u32);
+            let most = self.top_k.filter(|_| !self.greedy && filter.top_k.is_none());
+            let kept =
+                next.is_some() && most.is_none_or(|most| ranks_within(most, logits, drawn, &mut after));
+            found = next.filter(|_| kept).map(|next| (drawn as u32, next));
             masked[drawn] = f32::NEG_INFINITY;
             if found.is_none() && !self.greedy {
                 let weight = std::mem::take(&mut scratch.weights[drawn]);
@@ -153,6 +161,14 @@ impl Sampling {
             weights[i as usize] = 0.0;
         }
     }
+}
+
+/// Whether fewer than `most` of those for which `after` gives something rank before character `i`.
+fn ranks_within<T>(most: usize, logits: &[f32], i: usize, after: &mut impl FnMut(u32) -> Option<T>) -> bool {
+    let before = |j: &usize| logits[*j] > logits[i] || (logits[*j] == logits[i] && *j < i);
+    let rank = (0..logits.len()).filter(before).count();
+    let allowed = (0..logits.len()).filter(before).filter(|&j| after(j as u32).is_some());
+    rank < most || allowed.take(most).count() < most
 }
 
 /// Draws an index by its weight. The mark is below the total, so it is reached, unless there is nothing to draw from.
@@ -293,8 +309,13 @@ mod tests {
         let chi_square = chi_square(&kept, &softmax(&[0.5, 2.0, 0.0, -0.5]));
         assert!(chi_square < 21.2, "{chi_square}");
         // A filter counts allowed ones.
-        let counts = draw(Sampling { top_k: Some(2), ..Sampling::default() });
-        assert!(counts[0] > 0 && counts[2] > counts[0] && counts[3] + counts[5] == 0, "{counts:?}");
+        let two = draw(Sampling { top_k: Some(2), ..Sampling::default() });
+        assert_eq!([two[1], two[3], two[4], two[5]], [0; 4]);
+        // With 1 degree of freedom: one of 10,000.
+        let off = self::chi_square(&[two[0], two[2]], &softmax(&[0.5, 2.0]));
+        assert!(off < 15.2, "{off}");
+        let one = draw(Sampling { top_k: Some(1), ..Sampling::default() });
+        assert_eq!(one[2], 40_000);
         assert_eq!(draw(Sampling { greedy: true, ..Sampling::default() })[2], 40_000);
         let nothing =
             Sampling::default().sample_allowed(&logits, &mut rng(), &mut Scratch::default(), |_| None::<()>);
