@@ -1,6 +1,7 @@
 //! It learns: the default preset against the best Kneser-Ney model, on the built-in tunes and on the real ones.
 //!
-//! Each test trains for minutes: `cargo test --release --test learning -- --ignored --nocapture`.
+//! Each test trains for minutes: `cargo test --release --test learning -- --ignored --nocapture`. With `HORNPIPE_EPOCHS=N` they have so many
+//! epochs to reach the same.
 #![cfg(feature = "cli")]
 
 use assert_cmd::cargo::cargo_bin_cmd;
@@ -18,7 +19,9 @@ fn json(arguments: &[&str]) -> Value {
 /// Trains with the default preset; gives the best held-out loss and how much better it is than the best n-gram model.
 fn train(folder: &Path, corpus: &[&str]) -> (f64, f64) {
     let out = folder.to_str().expect("a UTF-8 path");
-    let run = json(&[&["train", "--json", "--out", out], corpus].concat());
+    let epochs = std::env::var("HORNPIPE_EPOCHS");
+    let fewer = epochs.as_ref().map_or(vec![], |n| vec!["--epochs", n.as_str()]);
+    let run = json(&[&["train", "--json", "--out", out], corpus, &fewer[..]].concat());
     let best = run["best_nats_per_char"].as_f64().expect("a loss");
     let report = json(&[&["evaluate", "--json", "--ngram", out], corpus].concat());
     let measured = report["nats_per_char"].as_f64().expect("a loss");
