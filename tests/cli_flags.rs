@@ -24,7 +24,12 @@ fn each(flags: &[(&str, &str)], run: impl Fn(&str, &str)) {
 /// A value that is too large for the flag to hold or to mean anything.
 fn huge(flag: &str) -> &'static str {
     match flag {
-        "--lr" | "--clip-norm" | "--dropout" | "--validation-fraction" | "--max-minutes" => "1e999",
+        "--lr"
+        | "--clip-norm"
+        | "--dropout"
+        | "--weight-drop"
+        | "--validation-fraction"
+        | "--max-minutes" => "1e999",
         _ => "99999999999999999999999999",
     }
 }
@@ -42,6 +47,7 @@ fn train_flags_out_of_range() {
         ("--hidden", "0 -1 nan 40000 18446744073709551615"),
         ("--layers", "0 -1 nan 65"),
         ("--dropout", "-0.1 1 nan 2"),
+        ("--weight-drop", "-0.1 1 nan 2"),
         ("--lr", "0 -1 nan inf 1e39"),
         ("--clip-norm", "-1 nan inf"),
         ("--stride", "0 -1 nan 65537"),

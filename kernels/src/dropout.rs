@@ -23,7 +23,7 @@ pub struct Site {
     pub seed: u64,
     /// The optimiser step, counted from 0.
     pub step: u64,
-    /// The LSTM layer whose output is dropped, counted from 0.
+    /// The layer whose output is dropped, counted from 0; larger numbers are for whatever else is dropped.
     pub layer: u32,
 }
 

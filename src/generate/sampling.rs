@@ -82,9 +82,9 @@ impl Sampling {
     /// [`sample`](Self::sample) with all other logits at -∞. None where nothing is allowed.
     ///
     /// What is drawn and not allowed is taken out, and another one drawn. That gives each allowed character its share of what
-    /// all allowed ones have together, as masking does, but asks only about those that are drawn. Filters are of allowed ones: a character
-    /// among the `top_k` of all is among those of the allowed ones too, so that only about another's rank more is asked; with `top_p` all
-    /// are asked about first.
+    /// all allowed ones have together, as masking does, but asks only about those that are drawn. Filters are of allowed ones. A character
+    /// among the `top_k` of all is also among those of the allowed ones; for any other that is drawn, those that rank before it are asked
+    /// about, until `top_k` are allowed. With `top_p` all are asked about first.
     pub(super) fn sample_allowed<T>(
         &self,
         logits: &[f32],
@@ -95,13 +95,13 @@ impl Sampling {
         let mut masked = std::mem::take(&mut scratch.masked);
         masked.clear();
         masked.extend_from_slice(logits);
-        // What the weights are to leave out; the rest of the filters is up to the rank of what is drawn.
-        let top_k = self.top_k.filter(|_| self.top_p.is_some());
-        let filter = Sampling { top_k, ..*self };
-        if filter.top_p.is_some() {
+        let ask_all = self.top_p.is_some();
+        if ask_all {
             let forbidden = (0..).zip(&mut masked).filter(|(i, _)| after(*i).is_none());
             forbidden.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
         }
+        let weighing = Sampling { top_k: self.top_k.filter(|_| ask_all), ..*self };
+        let most = self.top_k.filter(|_| !ask_all && !self.greedy);
         let mut found = None;
         let mut weighed = false;
         while found.is_none() {
@@ -110,16 +110,23 @@ impl Sampling {
                 break;
             }
             if !self.greedy && !weighed {
-                filter.weigh(&masked, f64::from(masked[best]), scratch);
+                weighing.weigh(&masked, f64::from(masked[best]), scratch);
                 weighed = true;
             }
             let drawn = if self.greedy { best } else { draw(&scratch.weights, rng).unwrap_or(best) };
             let next = after(drawn as u32);
-            let most = self.top_k.filter(|_| !self.greedy && filter.top_k.is_none());
-            let kept =
-                next.is_some() && most.is_none_or(|most| ranks_within(most, logits, drawn, &mut after));
-            found = next.filter(|_| kept).map(|next| (drawn as u32, next));
             masked[drawn] = f32::NEG_INFINITY;
+            if let (Some(most), true) = (most, next.is_some())
+                && !ranks_within(most, logits, drawn, &mut after)
+            {
+                // Nor does any that ranks behind it.
+                for i in (0..logits.len()).filter(|&i| !ranks_before(logits, i, drawn)) {
+                    masked[i] = f32::NEG_INFINITY;
+                    scratch.weights[i] = 0.0;
+                }
+                continue;
+            }
+            found = next.map(|next| (drawn as u32, next));
             if found.is_none() && !self.greedy {
                 let weight = std::mem::take(&mut scratch.weights[drawn]);
                 // Beside the largest the others may all have been nothing.
@@ -163,12 +170,15 @@ impl Sampling {
     }
 }
 
+/// Whether character `j` is likelier than character `i`, or as likely and earlier.
+fn ranks_before(logits: &[f32], j: usize, i: usize) -> bool {
+    logits[j] > logits[i] || (logits[j] == logits[i] && j < i)
+}
+
 /// Whether fewer than `most` of those for which `after` gives something rank before character `i`.
 fn ranks_within<T>(most: usize, logits: &[f32], i: usize, after: &mut impl FnMut(u32) -> Option<T>) -> bool {
-    let before = |j: &usize| logits[*j] > logits[i] || (logits[*j] == logits[i] && *j < i);
-    let rank = (0..logits.len()).filter(before).count();
-    let allowed = (0..logits.len()).filter(before).filter(|&j| after(j as u32).is_some());
-    rank < most || allowed.take(most).count() < most
+    let before = || (0..logits.len()).filter(|&j| ranks_before(logits, j, i));
+    before().count() < most || before().filter(|&j| after(j as u32).is_some()).take(most).count() < most
 }
 
 /// Draws an index by its weight. The mark is below the total, so it is reached, unless there is nothing to draw from.
@@ -287,6 +297,50 @@ mod tests {
         assert_eq!(allowed(sampling(1), &[-0.0, 0.0]), [0]);
         let greedy = Sampling { greedy: true, ..Sampling::default() };
         assert_eq!(greedy.sample(&[0.0, 3.0, 3.0], &mut rng(), &mut Scratch::default()), 1);
+    }
+
+    proptest! {
+        /// Only what masking and then filtering would leave, from logits with ties; and none only where none is allowed.
+        #[test]
+        fn filters_are_of_what_is_allowed(
+            ranks in prop::collection::vec((-4i8..4, any::<bool>()), 1..40),
+            top_k in prop::option::of(1usize..45),
+            top_p in prop::option::of(prop::sample::select(vec![0.1f32, 0.6, 0.99])),
+            temperature in prop::sample::select(vec![1e-3f32, 1.0, 50.0]),
+            seed in any::<u64>(),
+        ) {
+            let logits: Vec<f32> = ranks.iter().map(|&(rank, _)| rank.into()).collect();
+            let allow = |i: u32| ranks[i as usize].1.then_some(());
+            let mask = |&(rank, allowed): &(i8, bool)| if allowed { rank.into() } else { f32::NEG_INFINITY };
+            let masked: Vec<f32> = ranks.iter().map(mask).collect();
+            let sampling = Sampling { greedy: false, temperature, top_k, top_p };
+            let mut rng = generator(seed, Purpose::SeedWindow);
+            let mut scratch = Scratch::default();
+            let found = sampling.sample_allowed(&logits, &mut rng, &mut scratch, allow);
+            let Some((found, ())) = found else {
+                prop_assert!(ranks.iter().all(|rank| !rank.1));
+                return Ok(());
+            };
+            prop_assert!(allow(found).is_some());
+            let best = f64::from(masked[first_largest(&masked)]);
+            sampling.weigh(&masked, best, &mut scratch);
+            prop_assert!(scratch.weights[found as usize] > 0.0, "{found} of {masked:?}");
+        }
+    }
+
+    #[test]
+    fn the_top_k_asks_about_few_even_where_all_are_alike() {
+        let (mut rng, mut scratch, mut asked) = (rng(), Scratch::default(), 0);
+        for top_k in [1, 20].repeat(500) {
+            let sampling = Sampling { top_k: Some(top_k), ..Sampling::default() };
+            let after = |_| {
+                asked += 1;
+                Some(())
+            };
+            sampling.sample_allowed(&[0.0; 93], &mut rng, &mut scratch, after).unwrap();
+        }
+        // About ln(93 / k) rejections, after up to k + 1 questions each; all would be 93.
+        assert!(asked < 40 * 1000, "{asked}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::optim::{Hyper, Moments};
 pub use hornpipe_kernels::softmax::LossSums;
 use ndarray::ArrayView2;
 
-/// Which dropout masks a training step uses: a function of these two alone.
+/// Which masks a training step uses, of dropout and weight drop: a function of these two alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Masking {
     /// The run's seed.
@@ -63,7 +63,7 @@ pub trait Engine: Send {
     fn set_state(&mut self, state: &State);
 
     /// The forward and backward pass: computes the gradients of the mean loss and keeps them. `masking` says which units
-    /// are dropped; none drops none.
+    /// and weights are dropped; none drops none.
     ///
     /// # Panics
     /// Where the batch has other rows than the carried state, no step, arrays of different shapes, or characters beyond the

@@ -52,3 +52,34 @@ impl WeightDrop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(dropout: Dropout, rows: usize, hidden: usize) -> Vec<f32> {
+        let mut mask = vec![1.0; rows * hidden];
+        dropout.apply_in_place(Isa::SCALAR, hidden, &mut mask, &mut Team::alone());
+        mask
+    }
+
+    #[test]
+    fn masks_have_the_rate_and_are_not_those_of_other_places() {
+        let (rows, hidden) = (80, 40);
+        let of = |seed, step, l| {
+            let drop = WeightDrop { rate: 0.3, masking: Masking { seed, step } };
+            mask(drop.rows(l, 0, rows), rows, hidden)
+        };
+        let first = of(1, 0, 0);
+        let dropped = first.iter().filter(|&&m| m == 0.0).count() as f64 / first.len() as f64;
+        // Four standard deviations.
+        assert!((dropped - 0.3).abs() < 0.033, "{dropped}");
+        assert!(first.iter().all(|&m| m == 0.0 || m == 1.0 / (1.0 - 0.3)));
+        let outputs = Dropout { rate: 0.3, site: Site { seed: 1, step: 0, layer: 0 }, first_row: 0, rows };
+        for other in [of(2, 0, 0), of(1, 1, 0), of(1, 0, 1), mask(outputs, rows, hidden)] {
+            let same = first.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / first.len() as f64;
+            // 0.3² + 0.7² where they have nothing to do with each other.
+            assert!((same - 0.58).abs() < 0.05, "{same}");
+        }
+    }
+}

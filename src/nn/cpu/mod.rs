@@ -299,7 +299,6 @@ impl Engine for CpuEngine {
             ..
         } = self;
         let dropped = drop.zip(dropped.as_ref());
-        let parameters = dropped.map_or(&*parameters, |(_, dropped)| dropped.parameters());
         let job = Job { config, parameters, weights, batch, masking, total_weight };
         let leaf = |shard: &mut Shard| {
             let mut own = take(spare).unwrap_or_else(|| parameters.zeros_like());

@@ -53,7 +53,7 @@ impl Recorder<'_> {
     /// this [layer](crate::dropout::Site::layer) and rate, bit for bit.
     ///
     /// # Panics
-    /// Where a length does not fit.
+    /// Where a length does not fit, or the rate is not in `0.0..1.0`.
     pub fn dropout(
         &mut self,
         settings: &Settings,
