@@ -46,7 +46,8 @@ impl Verovio {
         let mut toolkit = self.toolkit.pin_mut();
         let title = tune.header.title();
         assert!(ffi::load_data(toolkit.as_mut(), &musicxml(tune)), "{title}");
-        let map: Value = from_str(&ffi::render_to_timemap(toolkit.as_mut(), r#"{"useFractions": true}"#)).unwrap();
+        let map: Value =
+            from_str(&ffi::render_to_timemap(toolkit.as_mut(), r#"{"useFractions": true}"#)).unwrap();
         let mut heard = Vec::new();
         for entry in map.as_array().unwrap() {
             for id in entry["on"].as_array().into_iter().flatten() {

@@ -7,6 +7,7 @@ use hornpipe::abc::{Tune, read};
 use hornpipe::corpus::composer::BUILT_IN;
 use resvg::tiny_skia::Pixmap;
 use std::fs;
+use std::ops::Range;
 
 const TUNE: &str = "X:1\nT:A & B\nC:Trad.\nM:4/4\nL:1/8\nK:G\n|:D2|\"G\"G2 GA B2 BA|\"Am7\"A2 AB \"D/F#\"A2 B^c|[1\"F#m\"f2 z2 G4:|\
     [2\"Bb\"_B4 G4|]\n";
@@ -24,14 +25,14 @@ fn staves(picture: &Pixmap) -> usize {
     }
     assert_eq!(lines.len() % 5, 0, "{lines:?}");
     for staff in lines.chunks(5) {
-        assert!(staff.windows(2).all(|w| (16..=20).contains(&(w[1].0 - w[0].0))), "{staff:?}");
+        assert!(staff.windows(2).all(|w| (14..=18).contains(&(w[1].0 - w[0].0))), "{staff:?}");
     }
     lines.len() / 5
 }
 
-/// The darkest of a part of the picture.
-fn ink(picture: &Pixmap, rows: std::ops::Range<u32>) -> usize {
-    let pixels = rows.flat_map(|y| (0..picture.width()).map(move |x| (x, y)));
+/// How many pixels of a part of the picture are dark.
+fn ink(picture: &Pixmap, columns: Range<u32>, rows: Range<u32>) -> usize {
+    let pixels = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
     pixels.filter(|(x, y)| picture.pixel(*x, *y).is_some_and(|p| p.red() < 100)).count()
 }
 
@@ -63,8 +64,9 @@ fn pictures_have_staves_and_text() {
         assert_eq!(picture.width(), 2100);
         assert!((1..=16).contains(&staves(&picture)), "{title:?}: {}", staves(&picture));
         assert!(picture.pixels().iter().all(|p| p.alpha() == 255));
-        // The title, above the first staff.
-        assert!(ink(&picture, 60..200) > 500, "{title:?}");
+        // The title, above the first staff and in the middle.
+        let title = |columns| ink(&picture, columns, 30..100);
+        assert!(title(800..1300) > 200 && title(0..300) == 0, "{}", tune.header.title());
     }
 }
 
@@ -88,7 +90,7 @@ fn chord_names_have_their_sharps() {
     let mut above = |chord: &str| {
         let tune = tune_of(&format!("X:1\nM:4/4\nL:1/4\nK:C\n\"{chord}\"BBBB|]\n"));
         let picture = Pixmap::decode_png(&engraver.page(&tune).unwrap().png().unwrap()).unwrap();
-        ink(&picture, 0..picture.height())
+        ink(&picture, 0..picture.width(), 0..picture.height())
     };
     let (plain, sharp, flat, minor) = (above("F"), above("F#"), above("Fb"), above("F#m"));
     assert!(plain + 30 < sharp && plain + 30 < flat && sharp + 30 < minor, "{plain} {sharp} {flat} {minor}");
@@ -125,7 +127,8 @@ fn a_book_has_all_tunes() {
 fn what_the_command_writes() {
     let folder = Folder::new();
     let tune = folder.file("tune.abc", TUNE);
-    let two = folder.file("two.abc", format!("{TUNE}\nX:2\nT:Silent\nK:C\n\n{}", TUNE.replace("T:A & B", "T:C")));
+    let two =
+        folder.file("two.abc", format!("{TUNE}\nX:2\nT:Silent\nK:C\n\n{}", TUNE.replace("T:A & B", "T:C")));
     for (name, magic) in [("a.svg", &b"<svg"[..]), ("a.PNG", b"\x89PNG"), ("a.pdf", b"%PDF")] {
         succeeds(&mut hornpipe(["abc", "score", &tune, "-o", &folder.arg(name)]));
         assert!(fs::read(folder.path(name)).unwrap().starts_with(magic), "{name}");
@@ -172,5 +175,8 @@ fn what_the_command_refuses() {
     refused_with(&mut score(&silent, "a.pdf", &[]), "none of the tunes could be converted");
     assert!(fs::read_dir(folder.path("")).unwrap().count() == 3, "nothing was written");
     // Fonts need a place.
-    refused_with(score(&tune, "a.svg", &[]).env("TMPDIR", folder.path("nowhere")), "folder of temporary files");
+    refused_with(
+        score(&tune, "a.svg", &[]).env("TMPDIR", folder.path("nowhere")),
+        "folder of temporary files",
+    );
 }

@@ -131,6 +131,8 @@ impl Engraver {
             "pageMarginTop": 80,
             "pageWidth": WIDTH,
             "smuflTextFont": "none",
+            // Half the distance of two lines of a staff: three tunes on a page, as tune books have them.
+            "unit": 8,
             "xmlIdSeed": 1,
         });
         let drawn: Vec<String> = {
@@ -150,6 +152,15 @@ impl Engraver {
             return Err(ScoreError::Refused);
         }
         let options = Options { fontdb: Arc::clone(&self.fonts), ..Options::default() };
-        Ok(drawn.iter().map(|svg| Tree::from_str(svg, &options)).collect::<Result<_, _>>()?)
+        let trees = drawn.iter().map(|svg| Tree::from_str(&without_labels(svg), &options));
+        Ok(trees.collect::<Result<_, _>>()?)
     }
+}
+
+/// Verovio's SVG without the names of its texts: they stand within the text, and usvg would put them where the text belongs.
+fn without_labels(svg: &str) -> String {
+    let mut parts = svg.split("<title class=\"labelAttr\">");
+    let mut kept = parts.next().unwrap_or_default().to_string();
+    parts.for_each(|part| kept.push_str(part.split_once("</title>").map_or(part, |(_, after)| after)));
+    kept
 }
