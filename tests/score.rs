@@ -10,9 +10,13 @@ use hornpipe::abc::{Fraction, Timeline, Tune, musicxml, read};
 use hornpipe::corpus::composer::BUILT_IN;
 use serde_json::{Value, from_str};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use support::abc::tune_of;
 use tempfile::TempDir;
 use verovio_sys::ffi;
+
+/// The tune of a text.
+fn tune_of(text: &str) -> Tune {
+    read(text).remove(0)
+}
 
 /// Verovio has state that is shared by all who use it.
 pub fn turn() -> MutexGuard<'static, ()> {

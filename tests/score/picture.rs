@@ -1,7 +1,7 @@
 //! SVG, PNG and PDF: what they are, and what the command writes and refuses.
 
-use super::support::{Folder, abc::tune_of, hornpipe, refused_with, succeeds};
-use super::turn;
+use super::support::{Folder, hornpipe, refused_with, succeeds};
+use super::{tune_of, turn};
 use hornpipe::abc::score::{Book, Engraver};
 use hornpipe::abc::{Tune, read};
 use hornpipe::corpus::composer::BUILT_IN;

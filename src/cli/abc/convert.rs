@@ -54,7 +54,7 @@ impl Files {
         let tunes = self.tunes()?;
         let asked = self.tune.map_or(0..tunes.len(), |n| n as usize - 1..n as usize);
         let mut convert = |tune: &Tune, _: &Timeline| add(tune).map(|()| Vec::new());
-        convert_each(asked.start + 1, &tunes[asked], &mut convert, &mut |_, _, _| Ok(())).map(drop)
+        convert_each(asked.start + 1, &tunes[asked], &mut convert, |_, _, _| Ok(())).map(drop)
     }
 
     /// Writes the one file.
@@ -120,10 +120,10 @@ fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Writes each tune into a folder. Those that cannot be converted are told; it is an error if there are no others.
 pub fn write_all(tunes: &[Tune], folder: &Path, extension: &str, convert: &mut Convert<'_>) -> Result<()> {
     make_folder(folder)?;
-    let mut write = |n: usize, tune: &Tune, bytes: Vec<u8>| {
+    let write = |n: usize, tune: &Tune, bytes: Vec<u8>| {
         output::write(&folder.join(file_name(n, tune, extension)), &bytes)
     };
-    let written = convert_each(1, tunes, convert, &mut write)?;
+    let written = convert_each(1, tunes, convert, write)?;
     tell!("wrote {} files to {}", thousands(written), folder.display());
     Ok(())
 }
@@ -133,7 +133,7 @@ fn convert_each(
     first: usize,
     tunes: &[Tune],
     convert: &mut Convert<'_>,
-    write: &mut dyn FnMut(usize, &Tune, Vec<u8>) -> Result<()>,
+    mut write: impl FnMut(usize, &Tune, Vec<u8>) -> Result<()>,
 ) -> Result<usize> {
     let (bar, began) = (Bar::percent("converting"), Instant::now());
     let mut written = 0;
