@@ -13,6 +13,8 @@
 //!
 //! [`Grammar`] goes the other way: it follows a tune while it is written, and says which characters lead to one that passes.
 //!
+//! The module `score` draws notation, in builds with the feature of that name.
+//!
 //! [`page`](page()) puts text, picture and a player together.
 //!
 //! `README.md` beside the source says how far to trust it: what abc2midi finds in the same tunes.
@@ -35,6 +37,8 @@ mod pitch;
 mod reader;
 mod roll;
 mod scan;
+#[cfg(feature = "score")]
+pub mod score;
 mod strain;
 mod synth;
 mod timeline;

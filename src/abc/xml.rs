@@ -61,6 +61,13 @@ impl Xml {
         self.close();
     }
 
+    /// XML from elsewhere.
+    #[cfg(feature = "score")]
+    pub fn xml(&mut self, xml: &str) {
+        self.indent();
+        self.text.push_str(xml);
+    }
+
     /// The whole, with all that is open closed.
     pub fn finish(mut self) -> String {
         while !self.open.is_empty() {

@@ -34,6 +34,42 @@ impl Files {
         extension: &str,
         mut convert: impl FnMut(&Tune, &Timeline) -> Result<Vec<u8>>,
     ) -> Result<()> {
+        let tunes = self.tunes()?;
+        if self.tune.is_none() && is_folder(&self.output) {
+            return write_all(&tunes, &self.output, extension, &mut convert);
+        }
+        let n = self.tune.unwrap_or(1) as usize;
+        if self.tune.is_none() && tunes.len() > 1 {
+            let count = thousands(tunes.len());
+            tell!("the first of {count} tunes; --tune N takes another one, a folder as -o takes all");
+        }
+        write_one(n, &tunes[n - 1], &self.output, extension, &mut convert)
+    }
+
+    /// Puts all tunes, or the one that is asked for, into what becomes one file.
+    ///
+    /// A tune that cannot be converted is told and passed over.
+    #[cfg(feature = "score")]
+    pub fn gather(&self, mut add: impl FnMut(&Tune) -> Result<()>) -> Result<()> {
+        let tunes = self.tunes()?;
+        let asked = self.tune.map_or(0..tunes.len(), |n| n as usize - 1..n as usize);
+        let mut convert = |tune: &Tune, _: &Timeline| add(tune).map(|()| Vec::new());
+        convert_each(asked.start + 1, &tunes[asked], &mut convert, |_, _, _| Ok(())).map(drop)
+    }
+
+    /// Writes the one file.
+    #[cfg(feature = "score")]
+    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        write_bytes(&self.output, bytes)
+    }
+
+    /// Where results go.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// The tunes of the file: at least one, and the one that is asked for.
+    fn tunes(&self) -> Result<Vec<Tune>> {
         let name = self.file.display();
         let (_, text) = corpus::texts(std::slice::from_ref(&self.file))?.remove(0);
         let tunes = read(&text);
@@ -45,15 +81,7 @@ impl Files {
         {
             bail!("{name} has {} tunes; there is no tune {n}", thousands(tunes.len()));
         }
-        if self.tune.is_none() && is_folder(&self.output) {
-            return write_all(&tunes, &self.output, extension, &mut convert);
-        }
-        let n = self.tune.unwrap_or(1) as usize;
-        if self.tune.is_none() && tunes.len() > 1 {
-            let count = thousands(tunes.len());
-            tell!("the first of {count} tunes; --tune N takes another one, a folder as -o takes all");
-        }
-        write_one(n, &tunes[n - 1], &self.output, extension, &mut convert)
+        Ok(tunes)
     }
 }
 
@@ -71,15 +99,20 @@ pub fn write_one(
     convert: &mut Convert<'_>,
 ) -> Result<()> {
     let bytes = one(tune, convert).with_context(|| described(n, tune))?;
-    if output.as_os_str() == "-" {
-        return output::print_bytes(&bytes);
-    }
     let mut path = output.to_path_buf();
     if is_folder(output) {
         make_folder(output)?;
         path.push(file_name(n, tune, extension));
     }
-    output::write(&path, &bytes)?;
+    write_bytes(&path, &bytes)
+}
+
+/// Writes a file, or with - to standard output.
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path.as_os_str() == "-" {
+        return output::print_bytes(bytes);
+    }
+    output::write(path, bytes)?;
     tell!("wrote {}", path.display());
     Ok(())
 }
@@ -87,26 +120,40 @@ pub fn write_one(
 /// Writes each tune into a folder. Those that cannot be converted are told; it is an error if there are no others.
 pub fn write_all(tunes: &[Tune], folder: &Path, extension: &str, convert: &mut Convert<'_>) -> Result<()> {
     make_folder(folder)?;
+    let write = |n: usize, tune: &Tune, bytes: Vec<u8>| {
+        output::write(&folder.join(file_name(n, tune, extension)), &bytes)
+    };
+    let written = convert_each(1, tunes, convert, write)?;
+    tell!("wrote {} files to {}", thousands(written), folder.display());
+    Ok(())
+}
+
+/// Converts tunes, counted from the first, and says how many there were that could be.
+fn convert_each(
+    first: usize,
+    tunes: &[Tune],
+    convert: &mut Convert<'_>,
+    mut write: impl FnMut(usize, &Tune, Vec<u8>) -> Result<()>,
+) -> Result<usize> {
     let (bar, began) = (Bar::percent("converting"), Instant::now());
     let mut written = 0;
-    for (n, tune) in (1..).zip(tunes) {
+    for (n, tune) in (first..).zip(tunes) {
         match one(tune, convert) {
             Ok(bytes) => {
-                output::write(&folder.join(file_name(n, tune, extension)), &bytes)?;
+                write(n, tune, bytes)?;
                 written += 1;
             }
             Err(error) => bar.line(&format!("left out {}: {error:#}", described(n, tune))),
         }
         if began.elapsed().as_secs_f64() > 2.0 {
-            bar.set(n as f64 / tunes.len() as f64);
+            bar.set((n + 1 - first) as f64 / tunes.len() as f64);
         }
     }
     bar.clear();
     if written == 0 {
         bail!("none of the tunes could be converted");
     }
-    tell!("wrote {} files to {}", thousands(written), folder.display());
-    Ok(())
+    Ok(written)
 }
 
 fn one(tune: &Tune, convert: &mut Convert<'_>) -> Result<Vec<u8>> {

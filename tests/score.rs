@@ -1,0 +1,140 @@
+//! Notation: Verovio reads of our MusicXML what we read of the ABC, and pictures are what they claim to be.
+#![cfg(all(feature = "cli", feature = "score"))]
+
+#[path = "score/picture.rs"]
+mod picture;
+mod support;
+
+use cxx::UniquePtr;
+use hornpipe::abc::{Fraction, Timeline, Tune, musicxml, read};
+use hornpipe::corpus::composer::BUILT_IN;
+use serde_json::{Value, from_str};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
+use verovio_sys::ffi;
+
+/// The tune of a text.
+fn tune_of(text: &str) -> Tune {
+    read(text).remove(0)
+}
+
+/// Verovio has state that is shared by all who use it.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When a note begins, its key, and how long it lasts with what is tied to it, in quarter notes.
+type Heard = (Fraction, i64, Fraction);
+
+/// Verovio by itself.
+struct Verovio {
+    toolkit: UniquePtr<ffi::Toolkit>,
+    _resources: TempDir,
+}
+
+impl Verovio {
+    fn new() -> Self {
+        let resources = TempDir::new().unwrap();
+        verovio_data::extract(resources.path()).unwrap();
+        let mut toolkit = ffi::new_toolkit(false);
+        assert!(ffi::set_resource_path(toolkit.pin_mut(), resources.path().to_str().unwrap()));
+        // As it is written: repeats are not played out.
+        assert!(ffi::set_options(toolkit.pin_mut(), r#"{"expandNever": true}"#));
+        assert!(ffi::set_input_from(toolkit.pin_mut(), "musicxml"));
+        Verovio { toolkit, _resources: resources }
+    }
+
+    /// The notes of a tune as Verovio read them, without grace notes.
+    fn hears(&mut self, tune: &Tune) -> Vec<Heard> {
+        let mut toolkit = self.toolkit.pin_mut();
+        let title = tune.header.title();
+        assert!(ffi::load_data(toolkit.as_mut(), &musicxml(tune)), "{title}");
+        let map: Value =
+            from_str(&ffi::render_to_timemap(toolkit.as_mut(), r#"{"useFractions": true}"#)).unwrap();
+        let mut heard = Vec::new();
+        for entry in map.as_array().unwrap() {
+            for id in entry["on"].as_array().into_iter().flatten() {
+                let id = id.as_str().unwrap();
+                let attributes: Value = from_str(&ffi::get_element_attr(toolkit.as_mut(), id)).unwrap();
+                let times: Value = from_str(&ffi::get_times_for_element(toolkit.as_mut(), id)).unwrap();
+                let time = |name: &str| fraction(&times[name][0]);
+                let tied = time("qfracTiedDuration");
+                // What is tied to a note before it has none of its own.
+                if attributes.get("grace").is_some() || tied < Fraction::ZERO {
+                    continue;
+                }
+                let midi: Value = from_str(&ffi::get_midi_values_for_element(toolkit.as_mut(), id)).unwrap();
+                let length = time("qfracDuration") + tied;
+                heard.push((fraction(&entry["qfrac"]), midi["pitch"].as_i64().unwrap(), length));
+            }
+        }
+        heard.sort_unstable();
+        heard
+    }
+}
+
+fn fraction(value: &Value) -> Fraction {
+    Fraction::new(value[0].as_i64().unwrap(), value[1].as_i64().unwrap())
+}
+
+/// The notes as we read them, from the first bar to the last.
+fn written(tune: &Tune) -> Vec<Heard> {
+    let mut tune = tune.clone();
+    tune.header.parts.clear();
+    for bar in tune.voices.iter_mut().flat_map(|voice| &mut voice.bars) {
+        (bar.repeat, bar.ending, bar.line.repeats) = (None, None, 0);
+    }
+    let quarter = Fraction::from(4);
+    let timeline = Timeline::new(&tune).unwrap();
+    let sounds = timeline.voices.iter().flatten();
+    let mut notes: Vec<Heard> =
+        sounds.map(|s| (s.start * quarter, s.pitch.midi().into(), s.length * quarter)).collect();
+    notes.sort_unstable();
+    notes
+}
+
+/// How many of the tunes Verovio read as we did; those that it did not are told.
+fn same(tunes: &[Tune]) -> usize {
+    let mut verovio = Verovio::new();
+    let same = tunes.iter().filter(|tune| {
+        let (heard, written) = (verovio.hears(tune), written(tune));
+        if heard != written {
+            let at = heard.iter().zip(&written).take_while(|(a, b)| a == b).count();
+            eprintln!(
+                "{} {}: note {at} of {} is {:?} for Verovio, {:?} for us",
+                tune.place.line,
+                tune.header.title(),
+                written.len(),
+                heard.get(at),
+                written.get(at)
+            );
+        }
+        heard == written
+    });
+    same.count()
+}
+
+#[test]
+fn verovio_reads_what_was_written() {
+    let _turn = turn();
+    let rare = tune_of(
+        "X:1\nT:All & <sundry>\nC:Trad.\nM:6/8\nQ:3/8=120\nK:Em\n|:G|\"Em\"EFG (3EFG c>d/|\"D/F#\"A5 [DF]-|[1[D2F2] z:|\
+         [2{ga}~^f3 =f3||\nK:D\nP:B\n[M:3/4]\"A7\"(A2 Bc) d-d|[K:Bb] (5ABcde x4|!segno!!p!z4 !fermata!c'2|\n[M:C]A2/3B2/3c2/3 \
+         A/4>B/4 c13/2|]\n",
+    );
+    let voices = tune_of("X:2\nL:1/4\nM:4/4\nK:C\nV:1 name=\"One\"\nCDEF|Z|\nV:2\n[CE]4|G4|\n");
+    let mut tunes = vec![rare, voices];
+    tunes.extend(read(BUILT_IN).into_iter().take(25));
+    assert_eq!(same(&tunes), tunes.len());
+}
+
+#[test]
+fn verovio_reads_all_of_nottingham() {
+    let Some(text) = support::nottingham() else { return };
+    let _turn = turn();
+    let tunes = read(&text);
+    let same = same(&tunes);
+    eprintln!("{} tunes; the same notes in {same}", tunes.len());
+    assert_eq!(same, tunes.len());
+}
