@@ -15,7 +15,7 @@ shift 2
 hornpipe="${HORNPIPE:-hornpipe}"
 minutes="${MINUTES:-10}"
 threads="${THREADS:-2}"
-best="${BEST:---augment transpose --layers 2 --hidden 384 --dropout 0.3 --lr 0.003 --epochs 30}"
+best="${BEST:---augment transpose --layers 2 --hidden 384 --dropout 0.3 --weight-drop 0.1 --epochs 12}"
 [ $# -gt 0 ] || set -- best plain transpose article ngram
 
 mkdir -p "$out"
