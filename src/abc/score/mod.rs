@@ -12,7 +12,7 @@ mod book;
 mod fonts;
 mod page;
 
-use super::musicxml;
+use super::musicxml::write as write_musicxml;
 use super::tune::Tune;
 use cxx::UniquePtr;
 use resvg::usvg::{self, Options, Tree, fontdb::Database};
@@ -69,7 +69,7 @@ fn turn() -> MutexGuard<'static, ()> {
 /// The MusicXML that Verovio gets. It goes by the accidentals that are drawn: a tie over a bar line is lost where the note's is not repeated.
 #[must_use]
 pub fn musicxml(tune: &Tune) -> String {
-    musicxml::write(tune, true)
+    write_musicxml(tune, true)
 }
 
 /// Verovio with its fonts. It takes a moment to make one, so take one for all tunes.
