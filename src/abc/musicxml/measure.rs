@@ -32,15 +32,31 @@ pub(super) struct MeasureWriter<'a> {
     number: usize,
     /// Whether directions and tempo are written here: they belong to the first voice.
     leads: bool,
+    repeat_accidentals: bool,
     key: Option<Key>,
     meter: Option<Option<Meter>>,
     connections: Connections,
 }
 
 impl<'a> MeasureWriter<'a> {
-    pub fn new(tune: &'a Tune, voice: &'a Voice, divisions: i64, leads: bool) -> Self {
-        let connections = Connections::of(voice);
-        MeasureWriter { tune, divisions, measures: 0, number: 0, leads, key: None, meter: None, connections }
+    pub fn new(
+        tune: &'a Tune,
+        voice: &'a Voice,
+        divisions: i64,
+        leads: bool,
+        repeat_accidentals: bool,
+    ) -> Self {
+        MeasureWriter {
+            tune,
+            divisions,
+            measures: 0,
+            number: 0,
+            leads,
+            repeat_accidentals,
+            key: None,
+            meter: None,
+            connections: Connections::of(voice),
+        }
     }
 
     /// A bar; one of several measures' rest becomes as many measures.
@@ -150,7 +166,7 @@ impl<'a> MeasureWriter<'a> {
 
     fn events(&mut self, xml: &mut Xml, bar: &Bar, measures: u32, first: bool) {
         let events = &bar.events;
-        let mut writer = NoteWriter::new(events, bar.key, self.divisions);
+        let mut writer = NoteWriter::new(events, bar.key, self.divisions, self.repeat_accidentals);
         let mut began = false;
         for (at, event) in events.iter().enumerate() {
             match &event.kind {

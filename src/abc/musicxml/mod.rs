@@ -20,6 +20,11 @@ const PROLOG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE scor
 
 /// A tune as the text of a MusicXML file.
 pub fn musicxml(tune: &Tune) -> String {
+    write(tune, false)
+}
+
+/// The same. Accidentals of notes that are tied over a bar line may be repeated, for a reader that goes by what is drawn.
+pub(super) fn write(tune: &Tune, repeat_accidentals: bool) -> String {
     let mut xml = Xml::new(PROLOG);
     xml.open("score-partwise", &[("version", &"4.0")]);
     xml.open("work", &[]);
@@ -56,7 +61,7 @@ pub fn musicxml(tune: &Tune) -> String {
     for (at, (voice, row)) in voices.iter().zip(&rows).enumerate() {
         xml.open("part", &[("id", &format_args!("P{}", at + 1))]);
         let places = places(voice);
-        let mut writer = MeasureWriter::new(tune, voice, divisions, at == 0);
+        let mut writer = MeasureWriter::new(tune, voice, divisions, at == 0, repeat_accidentals);
         for (column, bar) in row.iter().enumerate() {
             // A voice is silent for as long as the first that plays there.
             let plays = || voices.iter().zip(&rows).find_map(|(v, row)| Some(&v.bars[(*row.get(column)?)?]));

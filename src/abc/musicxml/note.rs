@@ -107,16 +107,18 @@ pub(super) struct NoteWriter {
     key: Key,
     /// What letters of an octave have been altered to in this bar.
     altered: Vec<((u8, i8), i8)>,
+    /// Whether notes that are tied over a bar line get their accidental again.
+    repeat_accidentals: bool,
 }
 
 impl NoteWriter {
-    pub fn new(events: &[Event], key: Key, divisions: i64) -> Self {
+    pub fn new(events: &[Event], key: Key, divisions: i64, repeat_accidentals: bool) -> Self {
         let mut values: Vec<(Vec<Drawn>, Vec<&'static str>)> =
             events.iter().map(|event| (drawn_parts(&event.kind), Vec::new())).collect();
         for group in beamed(events, &values) {
             beam(&group, &mut values);
         }
-        NoteWriter { divisions, values, key, altered: Vec::new() }
+        NoteWriter { divisions, values, key, altered: Vec::new(), repeat_accidentals }
     }
 
     /// The key changes within the bar.
@@ -207,14 +209,14 @@ impl NoteWriter {
 
     /// An accidental where the staff would say something else, or where the text writes one.
     fn accidental(&mut self, xml: &mut Xml, head: &Head, tied: bool) {
-        if tied {
+        if tied && !self.repeat_accidentals {
             return;
         }
         let Pitch { step, octave, alter } = head.pitch;
         let here = (step, octave);
         let said = self.altered.iter().find(|(place, _)| *place == here).map(|(_, alter)| *alter);
         let said = said.unwrap_or(self.key.signature[usize::from(step)]);
-        if alter == said && head.accidental.is_none() {
+        if alter == said && (tied || head.accidental.is_none()) {
             return;
         }
         self.altered.retain(|(place, _)| *place != here);

@@ -12,7 +12,7 @@ mod book;
 mod fonts;
 mod page;
 
-use super::musicxml::musicxml;
+use super::musicxml::write as write_musicxml;
 use super::tune::Tune;
 use cxx::UniquePtr;
 use resvg::usvg::{self, Options, Tree, fontdb::Database};
@@ -64,6 +64,12 @@ const HIGHEST: u32 = 60_000;
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The MusicXML that Verovio gets. It goes by the accidentals that are drawn: a tie over a bar line is lost where the note's is not repeated.
+#[must_use]
+pub fn musicxml(tune: &Tune) -> String {
+    write_musicxml(tune, true)
 }
 
 /// Verovio with its fonts. It takes a moment to make one, so take one for all tunes.
